@@ -1,0 +1,1 @@
+"""The registry: who owns what, from aiops.yml and from Slack."""

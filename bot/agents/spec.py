@@ -1,0 +1,209 @@
+"""The shape of aiops.yml: every field with its meaning, bounds and default. The published JSON Schema comes from here."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
+
+from bot.calendars import parse_working_days, zone_named
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: Any) -> timedelta:
+    """`30s 10m 2h 7d`; raises ValueError with the remedy."""
+    if isinstance(value, timedelta):
+        return value
+    matched = re.fullmatch(r"(\d{1,6})([smhd])", str(value).strip())
+    if not matched:
+        raise ValueError(f"{value!r} is not a duration: write 30s, 10m, 2h or 7d")
+    return timedelta(seconds=int(matched[1]) * _UNITS[matched[2]])
+
+
+def write_duration(span: timedelta) -> str:
+    """The shortest exact way to write a duration."""
+    seconds = int(span.total_seconds())
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"})]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Ref = Annotated[str, StringConstraints(min_length=2, max_length=254)]  # Slack id, e-mail, @group, or a name under `people`
+ChannelRef = Annotated[str, StringConstraints(pattern=r"^(#.{1,80}|[CG][A-Z0-9]{2,})$")]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class Part(BaseModel):
+    """Every part refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DigestSpec(Part):
+    """When the daily summary is posted."""
+
+    at: ClockTime = Field("09:00", description="Local time of day, HH:MM.")
+
+
+class WorkspaceSpec(Part):
+    """What holds for all agents."""
+
+    timezone: str = Field("UTC", description="IANA zone of agents and channels that name none.")
+    digest: DigestSpec = Field(default_factory=DigestSpec, description="The daily summary.")
+    working_days: str = Field("mon-fri", description="`mon-fri`, `sun-thu`, or a list such as `mon,wed,fri`.")
+    holidays: list[date] = Field(default_factory=list, description="Days without a digest.")
+    leads: list[Ref] = Field(default_factory=list, description="People or user groups who see the fleet line and are told of ownerless agents.")
+    reviews_per_person: int = Field(10, ge=0, le=50, description="Sampled outputs a reviewer is asked to judge a day, over all agents.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        zone_named(value)
+        return value
+
+    @field_validator("working_days")
+    @classmethod
+    def _days(cls, value: str) -> str:
+        parse_working_days(value)
+        return value
+
+
+class PersonSpec(Part):
+    """A person by a short name, and how to reach them beyond Slack."""
+
+    slack: str | None = Field(None, pattern=r"^[UW][A-Z0-9]{2,}$", description="Slack user id.")
+    email: str | None = Field(None, max_length=254, description="E-mail address.")
+    wake: list[Literal["email", "webhook", "pagerduty"]] = Field(default_factory=list, description="Routes used, in this order, when Slack does not confirm a call.")
+    webhook: str | None = Field(None, pattern=r"^https?://", description="Where the webhook route posts for this person.")
+    pagerduty: str | None = Field(None, description="PagerDuty Events v2 integration key of this person's service.")
+
+
+class StepSpec(Part):
+    """One rung of a ladder."""
+
+    call: str = Field(description="operations_owner, backup, business_owner, sponsor, leads, a person, `@group` or `#channel`.")
+    after: Duration = Field(timedelta(0), description="From the start of the round.")
+
+
+class OwnersSpec(Part):
+    """Who answers for the agent."""
+
+    business: Ref = Field(description="Answers for the outcome.")
+    operations: Ref = Field(description="Keeps it running; is called first.")
+    backup: Ref | None = Field(None, description="Steps in for the operations owner.")
+    sponsor: Ref | None = Field(None, description="Stands above the business owner.")
+
+
+class OutputsSpec(Part):
+    """Which outputs appear in Slack to be rated."""
+
+    post: str = Field("none", pattern=r"^(all|none|sample \d{1,4}/day)$", description="`all`, `none`, or `sample N/day`.")
+    in_: ChannelRef | None = Field(None, alias="in", description="Channel; the agent's own where unset.")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class DataSpec(Part):
+    """How sensitive the outputs are, and what may be kept and shown."""
+
+    class_: Literal["public", "internal", "confidential", "restricted"] = Field("internal", alias="class", description="Data class.")
+    store_text: Duration | Literal[False] = Field(timedelta(days=90), description="How long texts are kept; false keeps none.")
+    post_text: bool = Field(True, description="Whether texts may appear in Slack.")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ReactionsSpec(Part):
+    """Emoji reactions that count as thumbs; off where unset."""
+
+    good: list[str] = Field(default_factory=list, description="Emoji names without colons.")
+    bad: list[str] = Field(default_factory=list, description="Emoji names without colons.")
+
+
+class EvaluationSpec(Part):
+    """When an automated score means good."""
+
+    at_least: float | None = Field(None, description="Good from this score on.")
+    at_most: float | None = Field(None, description="Good up to this score.")
+    labels: list[str] = Field(default_factory=list, description="Labels that mean good.")
+
+
+class ReviewSpec(Part):
+    """The daily sample for people to judge."""
+
+    per_day: int = Field(5, ge=0, le=200, description="Outputs of this agent sampled a day.")
+    reviewers: list[Ref] = Field(default_factory=list, description="People or groups; the owners where unset.")
+
+
+class InputSpec(Part):
+    """Something the agent depends on that must be kept fresh."""
+
+    kind: Literal["prompt", "index", "instruction", "model", "credential", "data", "other"] = Field("other", description="What it is.")
+    owner: Ref | None = Field(None, description="Who keeps it fresh; the operations owner where unset.")
+    refresh: Duration | None = Field(None, description="How often it must be reviewed.")
+
+
+class ErrorBudgetSpec(Part):
+    """How much failure is acceptable."""
+
+    allow: str = Field(pattern=r"^\d{1,2}(\.\d+)?%$", description="Share of failures allowed, such as 2%.")
+    window: Duration = Field(timedelta(days=7), description="Over which time.")
+    counts: list[Literal["failed_runs", "reviewed_bad"]] = Field(default_factory=lambda: ["failed_runs"], description="What is a failure.")
+    when_spent: Literal["assisted", "suspended", "notice"] = Field("notice", description="What happens when it is spent.")
+
+
+class AgentSpec(Part):
+    """One agent."""
+
+    name: str = Field(min_length=1, max_length=120, description="As people call it.")
+    department: str = Field("", max_length=120, description="For grouping in status.")
+    about: str = Field("", max_length=1000, description="What it does, in a sentence.")
+    timezone: str | None = Field(None, description="IANA zone that decides what a day is; the workspace's where unset.")
+    stage: Literal["shadow", "assisted", "autonomous"] = Field("assisted", description="Counts when first applied; afterwards the accepted stage lives in the database.")
+    owners: OwnersSpec
+    channel: ChannelRef = Field(description="The owner channel: `#name` or id.")
+    slack_app: str | None = Field(None, pattern=r"^A[A-Z0-9]{2,}$", description="Its own Slack app: messages of that app are its outputs.")
+    ladder: str = Field("standard", description="Which ladder its pages climb.")
+    runbook: str | None = Field(None, max_length=2000, description="A link, or what to do in words.")
+    outputs: OutputsSpec = Field(default_factory=OutputsSpec)
+    data: DataSpec = Field(default_factory=DataSpec)
+    reactions: ReactionsSpec = Field(default_factory=ReactionsSpec)
+    target: float | None = Field(None, gt=0, lt=1, description="Share of good outputs promised; 0.80 where unset, shown as a default.")
+    min_samples: int = Field(30, ge=1, le=10000, description="Judged outputs needed before a verdict.")
+    expect_every: Duration | None = Field(None, description="Without any output for this long the agent is silent; one day where unset, counting working days.")
+    evaluations: dict[str, EvaluationSpec] = Field(default_factory=dict, description="Per evaluation name: what is good.")
+    reviews: ReviewSpec = Field(default_factory=ReviewSpec)
+    inputs: dict[Slug, InputSpec] = Field(default_factory=dict)
+    error_budget: ErrorBudgetSpec | None = None
+    success: dict[str, str] = Field(default_factory=dict, description="Success metrics by name, in words.")
+    checks: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="Checks by name; each has a `kind` and that kind's fields.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone_named(value)
+        return value
+
+
+STANDARD_LADDER = [
+    {"call": "operations_owner"},
+    {"call": "backup", "after": "10m"},
+    {"call": "business_owner", "after": "30m"},
+    {"call": "leads", "after": "60m"},
+]
+
+
+class RegistrySpec(Part):
+    """The whole file."""
+
+    workspace: WorkspaceSpec = Field(default_factory=WorkspaceSpec)
+    people: dict[str, PersonSpec] = Field(default_factory=dict)
+    ladders: dict[str, list[StepSpec]] = Field(default_factory=dict, description="`standard` is built in and may be redefined.")
+    agents: dict[Slug, AgentSpec] = Field(default_factory=dict)

@@ -1,0 +1,153 @@
+"""The database: engines for SQLite and PostgreSQL, the only commit, and who is woken after it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+SCHEMA = "0001"  # the newest migration; serving refuses any other (a test holds it equal to Alembic's head)
+
+_WAKES = "wakes"
+
+
+class DatabaseInUse(Exception):
+    """Another process holds this SQLite file for writing."""
+
+
+class SchemaMismatch(Exception):
+    """The database's schema is not the one this version works with."""
+
+
+class Database:
+    """One database, opened once per process.
+
+    `write` is the engine of transactions, `read` the one for looking. On SQLite both are the same file in WAL mode
+    (readers never wait for the writer); a lock file beside it makes this the one writing process.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, on_wake: Callable[[str], None] | None = None) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.on_wake = on_wake
+        self._lock_file: int | None = None
+        self.engine = self._sqlite_engine(pool_size) if self.is_sqlite else self._postgres_engine(pool_size)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    def _sqlite_engine(self, pool_size: int) -> Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            self.url,
+            json_serializer=_dump,
+            json_deserializer=orjson.loads,
+            pool_size=pool_size,
+            max_overflow=4,
+            connect_args={"check_same_thread": False, "timeout": 30, "cached_statements": 512},
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # we say BEGIN ourselves: Python's own comes too late
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-32000"):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            # The write lock at once, or two readers that turn writers deadlock each other.
+            reading = connection.get_execution_options().get("reading", False)
+            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+        return engine
+
+    def _postgres_engine(self, pool_size: int) -> Engine:
+        return create_engine(
+            self.url.set(drivername="postgresql+psycopg"),
+            json_serializer=_dump,
+            json_deserializer=orjson.loads,
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_pre_ping=True,
+            connect_args={"options": "-c timezone=UTC"},
+        )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the one transaction of this click, request or step; commit at the end, roll back on any error."""
+        with self._sessions() as tx:
+            with tx.begin():
+                yield tx
+                wakes: set[str] = tx.info.get(_WAKES, set())
+                if wakes and not self.is_sqlite:
+                    for name in sorted(wakes):
+                        tx.execute(text("SELECT pg_notify('aiops_wake', :name)"), {"name": name})
+        if self.on_wake is not None:
+            for name in wakes:
+                self.on_wake(name)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Look at one consistent state; nothing written here is kept."""
+        with self._sessions() as tx:
+            tx.connection(execution_options={"reading": True})
+            try:
+                yield tx
+            finally:
+                tx.rollback()
+
+    def hold(self) -> None:
+        """Become the one writing process of this SQLite file; raises DatabaseInUse. PostgreSQL needs none."""
+        if not self.is_sqlite or not self.url.database or self._lock_file is not None:
+            return
+        handle = os.open(f"{self.url.database}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise DatabaseInUse(f"{self.url.database} is in use by another aiops process") from error
+        self._lock_file = handle
+
+    def check_schema(self) -> None:
+        """Raise SchemaMismatch unless the migrations of this version have run."""
+        found = self.schema()
+        if found != SCHEMA:
+            said = f"the database is at schema {found}" if found else "the database has no tables yet"
+            raise SchemaMismatch(f"{said}, this version needs {SCHEMA}: run `aiops migrate`")
+
+    def schema(self) -> str | None:
+        """The migration the database stands at, or None where none has run."""
+        try:
+            with self.reading() as tx:
+                return tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DBAPIError:
+            return None
+
+    def close(self) -> None:
+        """Close every connection and let go of the lock file."""
+        self.engine.dispose()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+def wake(tx: Session, loop: str) -> None:
+    """After this transaction commits, wake the loop of that name here and in the other processes."""
+    tx.info.setdefault(_WAKES, set()).add(loop)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database itself was away (not a constraint, not our mistake): worth trying again."""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or type(error).__name__ == "OperationalError")
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,106 @@
+"""Steps repeated until idle; APScheduler only wakes them and remembers nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+Step = Callable[[datetime], Awaitable[bool]]  # takes `now`; says whether it found work
+
+
+@dataclass
+class Loop:
+    """One named step, looked at every `every` seconds and whenever it is woken."""
+
+    name: str
+    step: Step
+    every: float
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    steps: int = 0
+    errors: int = 0
+    ran_at: datetime | None = None
+
+
+class Loops:
+    """All loops of the process: started together, woken by name, stopped after the step under way."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.loops: dict[str, Loop] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._scheduler: AsyncIOScheduler | None = None
+        self._running: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+
+    def add(self, name: str, step: Step, *, every: float) -> None:
+        """Register a step; the order of registration is the order in which tests settle them."""
+        self.loops[name] = Loop(name, step, every)
+
+    def wake(self, name: str) -> None:
+        """Wake a loop from any thread; a name nobody registered is no error (another process may have it)."""
+        loop = self.loops.get(name)
+        if loop is None or self._running is None or self._running.is_closed():
+            return
+        self._running.call_soon_threadsafe(loop.woken.set)
+
+    def start(self) -> None:
+        """Begin turning; needs a running event loop."""
+        self._running = asyncio.get_running_loop()
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        for loop in self.loops.values():
+            loop.woken.set()
+            self._scheduler.add_job(
+                loop.woken.set, "interval", seconds=loop.every, max_instances=1, coalesce=True, misfire_grace_time=None
+            )
+            self._tasks.append(asyncio.create_task(self._turn(loop), name=f"loop:{loop.name}"))
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Let each step under way finish, then stop."""
+        self._stopping = True
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+        for loop in self.loops.values():
+            loop.woken.set()
+        _, late = await asyncio.wait(self._tasks, timeout=10) if self._tasks else (set(), set())
+        for task in late:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def settle(self, now: datetime | None = None, *, rounds: int = 200) -> None:
+        """Run every step until none finds work: how tests and drills let the present moment take effect."""
+        for _ in range(rounds):
+            busy = False
+            for loop in self.loops.values():
+                busy = await loop.step(now or self.clock.now()) or busy
+            if not busy:
+                return
+        raise RuntimeError(f"the loops did not come to rest in {rounds} rounds")
+
+    async def _turn(self, loop: Loop) -> None:
+        while not self._stopping:
+            await loop.woken.wait()
+            loop.woken.clear()
+            busy = True
+            while busy and not self._stopping:
+                try:
+                    loop.ran_at = self.clock.now()
+                    busy = await loop.step(loop.ran_at)
+                    loop.steps += 1
+                except Exception:
+                    # A loop never dies: the step is tried again when it is next woken.
+                    loop.errors += 1
+                    log.exception("step failed", loop=loop.name)
+                    busy = False
+                await asyncio.sleep(0)

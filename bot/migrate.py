@@ -1,0 +1,56 @@
+"""Bringing the database to this version's schema, as a step of its own; Alembic is imported only here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from bot.db import Database
+
+_ADVISORY_LOCK = 7_301_944_120  # any number, the same in every process: only one of them migrates
+
+
+def _config() -> Config:
+    config = Config()
+    here = Path(__file__).resolve().parent
+    found = next((place for place in (here.parent / "migrations", here / "migrations") if place.is_dir()), None)
+    if found is None:
+        raise FileNotFoundError("the migrations folder is missing beside the package")
+    config.set_main_option("script_location", str(found))
+    return config
+
+
+def upgrade(db: Database) -> None:
+    """Run every migration that has not run yet; safe to call from several processes at once."""
+    config = _config()
+    with db.engine.connect() as connection:
+        if not db.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+            connection.commit()
+        try:
+            with connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        finally:
+            if not db.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+                connection.commit()
+
+
+def check(db: Database) -> None:
+    """Raise unless the tables in code and in the database are the same (`alembic check`)."""
+    config = _config()
+    with db.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)
+
+
+def write_revision(db: Database, message: str, revision: str) -> None:
+    """Write the migration that the tables in code still lack (a developer's step)."""
+    config = _config()
+    with db.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.revision(config, message=message, autogenerate=True, rev_id=revision)

@@ -1,0 +1,1 @@
+"""Messages as rows: flows write what should be shown, delivery makes Slack agree."""

@@ -1,0 +1,165 @@
+"""Writing down what should be shown: `show`, `call`, `line`, `file`, in the transaction that caused it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from bot.blocks import Message
+from bot.db import wake
+from bot.outbox.rules import Priority
+from bot.tables import OutMessage
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Where Slack put a message."""
+
+    channel: str
+    ts: str
+
+
+def show(
+    tx: Session,
+    now: datetime,
+    *,
+    key: str,
+    to: str,
+    message: Message,
+    priority: int = Priority.ANSWER,
+    thread: str | None = None,
+    expires_at: datetime | None = None,
+    due_at: datetime | None = None,
+) -> OutMessage:
+    """Say what Slack should show under `key`: posted once, edited in place afterwards, the latest wins.
+
+    `to` is a channel id, or a user id for their DM. `thread` is the key of the root message to stand under.
+    The same content again is no edit. A message not posted by `expires_at` is dropped.
+    """
+    row = find(tx, key)
+    want = message.want()
+    if row is None:
+        row = _new(tx, now, key, "show", to, want, priority, thread)
+        row.expires_at = expires_at
+        row.due_at = due_at or now
+    elif row.want != want or row.gone or row.state in ("removed", "dropped"):
+        row.want = want
+        row.want_rev += 1
+        row.priority = priority
+        row.gone = False
+        if row.state in ("removed", "dropped"):
+            row.channel = row.ts = None
+            row.shown_rev = 0
+        row.state = "pending"
+        row.due_at = due_at or now if row.due_at is None else min(row.due_at, due_at or now)
+        row.expires_at = expires_at
+    wake(tx, "outbox")
+    return row
+
+
+def call(
+    tx: Session,
+    now: datetime,
+    *,
+    key: str,
+    to: str,
+    message: Message,
+    cause: str,
+    route: str = "slack",
+    expires_at: datetime | None = None,
+) -> OutMessage:
+    """Wake one person: always a new post, never merged with another, dropped when its cause is gone before sending."""
+    found = find(tx, key)
+    if found is not None:
+        return found
+    row = _new(tx, now, key, "call", to, message.want(), Priority.CALL, None)
+    row.route, row.cause, row.expires_at, row.due_at = route, cause, expires_at, now
+    wake(tx, "outbox")
+    return row
+
+
+def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message, priority: int = Priority.ANSWER) -> OutMessage:
+    """Append a line to the thread under the root message `thread`, in order; written once per key."""
+    found = find(tx, key)
+    if found is not None:
+        return found
+    root = find(tx, thread)
+    if root is None:
+        raise LookupError(f"no root message {thread!r} to stand under")
+    row = _new(tx, now, key, "line", root.target, message.want(), priority, thread)
+    row.due_at = now
+    wake(tx, "outbox")
+    return row
+
+
+def file(
+    tx: Session,
+    now: datetime,
+    *,
+    key: str,
+    to: str,
+    name: str,
+    content: str,
+    title: str,
+    comment: str = "",
+    thread: str | None = None,
+    priority: int = Priority.ANSWER,
+) -> OutMessage:
+    """Share a text file (a review, an export) once per key."""
+    found = find(tx, key)
+    if found is not None:
+        return found
+    want: dict[str, Any] = {"text": comment or title, "name": name, "content": content, "title": title}
+    row = _new(tx, now, key, "file", to, want, priority, thread)
+    row.due_at = now
+    wake(tx, "outbox")
+    return row
+
+
+def drop(tx: Session, cause: str) -> int:
+    """The cause is gone: its calls that were not yet sent will not be; returns how many."""
+    changed = tx.execute(
+        update(OutMessage)
+        .where(OutMessage.cause == cause, OutMessage.kind == "call", OutMessage.shown_rev == 0, OutMessage.state == "pending", OutMessage.lease_until.is_(None))
+        .values(state="dropped", due_at=None)
+    )
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def remove(tx: Session, now: datetime, key: str) -> None:
+    """Take a shown message away again."""
+    row = find(tx, key)
+    if row is not None and not row.gone:
+        row.gone, row.due_at, row.state = True, now, "pending"
+        row.want_rev += 1
+        wake(tx, "outbox")
+
+
+def find(tx: Session, key: str) -> OutMessage | None:
+    """The row under a key."""
+    return tx.scalars(select(OutMessage).where(OutMessage.key == key)).first()
+
+
+def receipt(tx: Session, key: str) -> Receipt | None:
+    """Where Slack put it, once it did."""
+    row = find(tx, key)
+    return Receipt(row.channel, row.ts) if row is not None and row.channel and row.ts else None
+
+
+def at_place(tx: Session, channel: str, ts: str) -> OutMessage | None:
+    """The row behind a message that stands in Slack."""
+    return tx.scalars(select(OutMessage).where(OutMessage.channel == channel, OutMessage.ts == ts)).first()
+
+
+def _new(tx: Session, now: datetime, key: str, kind: str, to: str, want: dict[str, Any], priority: int, thread: str | None) -> OutMessage:
+    seq = 0
+    if thread is not None:
+        seq = (tx.scalar(select(func.max(OutMessage.seq)).where(OutMessage.thread_key == thread)) or 0) + 1
+    row = OutMessage(key=key, kind=kind, target=to, want=want, priority=int(priority), thread_key=thread, seq=seq, created_at=now)
+    tx.add(row)
+    tx.flush()
+    return row

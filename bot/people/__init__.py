@@ -1,0 +1,1 @@
+"""Identity, roles, and who may do what."""

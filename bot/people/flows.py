@@ -1,0 +1,144 @@
+"""Finding people, and telling which roles somebody holds: in one open transaction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.people.rules import RULES, Act, Role, may
+from bot.tables import Absence, AgentOwner, Person, Registry, UserGroup
+
+SLACK_USER = re.compile(r"^<?@?([UW][A-Z0-9]{2,})(\|[^>]*)?>?$")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is asking, as the edge established it; `person_id` is their row."""
+
+    person_id: int
+    slack_id: str | None
+    team_id: str | None
+    name: str
+    kind: str  # member, guest, stranger, bot
+    zone: str
+    email: str | None = None
+    channels: frozenset[str] = frozenset()  # channels this press proves membership of (Slack ids)
+
+    @property
+    def mention(self) -> str:
+        return f"<@{self.slack_id}>" if self.slack_id else self.name
+
+
+class Refused(Exception):
+    """This person may not do this; the text is the polite answer, naming who can."""
+
+
+def actor_of(person: Person) -> Actor:
+    """The actor behind a row of people."""
+    kind = person.kind if person.active else "stranger"
+    return Actor(person.id, person.slack_id, person.team_id, person.name or person.email or "someone", kind, person.zone, person.email)
+
+
+def normal_email(address: str) -> str:
+    return address.strip().lower()
+
+
+def find_person(tx: Session, ref: str) -> Person | None:
+    """The person behind a Slack id (also as a mention) or an e-mail address; None where nobody is known by it."""
+    ref = ref.strip()
+    matched = SLACK_USER.match(ref)
+    if matched:
+        return tx.scalars(select(Person).where(Person.slack_id == matched.group(1)).order_by(Person.id)).first()
+    if "@" in ref[1:]:
+        return tx.scalars(select(Person).where(Person.email == normal_email(ref))).first()
+    return None
+
+
+def find_group(tx: Session, ref: str) -> UserGroup | None:
+    """A user group by `@handle`, id, or `<!subteam^S..>`."""
+    ref = ref.strip()
+    matched = re.match(r"^<!subteam\^(S[A-Z0-9]+)(\|[^>]*)?>$", ref) or re.match(r"^(S[A-Z0-9]{5,})$", ref)
+    if matched:
+        return tx.scalars(select(UserGroup).where(UserGroup.slack_id == matched.group(1))).first()
+    return tx.scalars(select(UserGroup).where(UserGroup.handle == ref.lstrip("@").lower())).first()
+
+
+def group_people(tx: Session, group: UserGroup) -> list[Person]:
+    """The active people of a user group, in the group's order."""
+    rows = {p.slack_id: p for p in tx.scalars(select(Person).where(Person.slack_id.in_(group.members), Person.active))}
+    return [rows[slack_id] for slack_id in group.members if slack_id in rows]
+
+
+def person_for_report(tx: Session, ref: str, team_id: str | None) -> Person | None:
+    """The person an event names (Slack id or e-mail); one never seen gets a row, because their rating counts.
+
+    None where the reference is neither a Slack id nor an e-mail address.
+    """
+    found = find_person(tx, ref)
+    if found is not None:
+        return found
+    matched = SLACK_USER.match(ref.strip())
+    if matched:
+        person = Person(team_id=team_id, slack_id=matched.group(1), kind="member", active=True)
+    elif re.match(r"^[^@\s<>]+@[^@\s<>]+$", ref.strip()) and len(ref) <= 254:
+        person = Person(email=normal_email(ref), name=ref.strip().split("@")[0], kind="member", active=True)
+    else:
+        return None
+    tx.add(person)
+    tx.flush()
+    return person
+
+
+def owners_of(tx: Session, agent_id: int) -> dict[str, AgentOwner]:
+    """The current owners of an agent by role (business, operations, backup, sponsor)."""
+    rows = tx.scalars(select(AgentOwner).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None)))
+    return {row.role: row for row in rows}
+
+
+def is_away(tx: Session, person_id: int, now: datetime) -> Absence | None:
+    """The declared absence that covers this moment, if any."""
+    return tx.scalars(
+        select(Absence).where(Absence.person_id == person_id, Absence.since <= now, Absence.until > now).order_by(Absence.until.desc())
+    ).first()
+
+
+def lead_ids(tx: Session) -> set[int]:
+    """The people who are leads by the registry in force (persons and user groups named under workspace.leads)."""
+    registry = tx.scalars(select(Registry).order_by(Registry.id.desc())).first()
+    found: set[int] = set()
+    for ref in (registry.document.get("workspace", {}).get("leads", []) if registry else []):
+        group = find_group(tx, ref)
+        if group is not None:
+            found.update(person.id for person in group_people(tx, group))
+        elif person := find_person(tx, ref):
+            found.add(person.id)
+    return found
+
+
+ROLE_OF_OWNER = {"business": Role.BUSINESS, "operations": Role.OPERATIONS, "backup": Role.BACKUP, "sponsor": Role.SPONSOR}
+
+
+def roles_of(tx: Session, actor: Actor, agent_id: int | None, *, channel_id: str | None = None) -> set[Role]:
+    """All roles the actor holds for an agent; rooms above add theirs (called now, responder, reviewer)."""
+    if actor.kind in ("stranger", "bot"):
+        return {Role.STRANGER}
+    if actor.kind == "guest":
+        return {Role.GUEST}
+    roles = {Role.MEMBER}
+    if agent_id is not None:
+        roles.update(ROLE_OF_OWNER[role] for role, row in owners_of(tx, agent_id).items() if row.person_id == actor.person_id)
+    if channel_id is not None and channel_id in actor.channels:
+        roles.add(Role.CHANNEL)
+    if actor.person_id in lead_ids(tx):
+        roles.add(Role.LEAD)
+    return roles
+
+
+def require(roles: set[Role], act: Act) -> None:
+    """Raise Refused, with the sentence that says who could, unless the roles allow the act."""
+    if not may(roles, act):
+        raise Refused(RULES[act].else_ask)

@@ -1,0 +1,78 @@
+"""Who may do what, in one table: pure. The README prints it, and a test walks all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person (or a token) is with regard to one agent."""
+
+    BUSINESS = "business owner"
+    OPERATIONS = "operations owner"
+    BACKUP = "backup"
+    SPONSOR = "sponsor"
+    CALLED = "called now"  # a page about this agent has called them, and is open
+    RESPONDER = "responder"  # they acknowledged or took the page, or lead the incident
+    LEAD = "lead"
+    REVIEWER = "reviewer"
+    CHANNEL = "channel member"  # a full member of the agent's owner channel
+    MEMBER = "member"  # a full member of the workspace
+    GUEST = "guest"
+    STRANGER = "stranger"  # another workspace's person, a bot, or somebody we cannot identify
+
+
+class Act(StrEnum):
+    """Everything that a handler asks leave for."""
+
+    SEE = "see status, agents and incidents"
+    SHARE = "share an answer in the channel"
+    RATE = "rate an output"
+    ACCEPT_ROLE = "accept or decline a role one was named for"
+    ADD_AGENT = "add an agent in Slack"
+    TEST_PAGE = "send oneself a test page"
+    REVIEW = "mark a digest as reviewed"
+    ACKNOWLEDGE = "acknowledge a page"
+    TAKE = "take a page over"
+    OPEN_INCIDENT = "open an incident"
+    WORK_INCIDENT = "do an incident's steps"
+    WAIVE = "waive a required step with a reason"
+    CLOSE_INCIDENT = "close an incident"
+    AWAY = "declare one's own absence"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may, and the sentence that tells the others who could."""
+
+    roles: frozenset[Role]
+    else_ask: str
+
+
+_OWNERS = frozenset({Role.BUSINESS, Role.OPERATIONS, Role.BACKUP})
+_ANY_MEMBER = frozenset(set(Role) - {Role.GUEST, Role.STRANGER})
+
+RULES: dict[Act, Rule] = {
+    Act.SEE: Rule(_ANY_MEMBER, "Status is for full members of this workspace."),
+    Act.SHARE: Rule(_ANY_MEMBER, "Sharing is for full members of this workspace."),
+    Act.RATE: Rule(_ANY_MEMBER, "Ratings come from full members of this workspace."),
+    Act.ACCEPT_ROLE: Rule(_OWNERS | {Role.SPONSOR}, "Only the person who was named can answer this."),
+    Act.ADD_AGENT: Rule(_ANY_MEMBER, "Agents are added by full members of this workspace."),
+    Act.TEST_PAGE: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Test pages are for the owners of this agent."),
+    Act.REVIEW: Rule(_OWNERS, "This is for the owners of this agent."),
+    Act.ACKNOWLEDGE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
+    Act.TAKE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.CHANNEL}, "Join the owner channel of this agent first, then you can take it."),
+    Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
+    Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
+    Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),
+    Act.CLOSE_INCIDENT: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "An incident is closed by an owner of the agent, the responder, or a lead."),
+    Act.AWAY: Rule(_ANY_MEMBER, "Absences are for full members of this workspace."),
+}
+
+
+def may(roles: Iterable[Role], act: Act) -> bool:
+    """Whether any of the roles allows the act. A stranger may nothing, whatever else they hold; no role, nothing."""
+    held = frozenset(roles)
+    return Role.STRANGER not in held and bool(held & RULES[act].roles)

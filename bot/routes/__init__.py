@@ -1,0 +1,1 @@
+"""Ways to reach a person or a place, one file each."""

@@ -1,0 +1,106 @@
+"""The values that pass between Slack's edge and the rooms: a press comes in, an answer goes out after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.blocks import Message
+from bot.people.flows import Actor
+
+
+@dataclass(frozen=True)
+class Press:
+    """One thing one person did: a button, a submitted form, a shortcut, words after /aiops or after a mention."""
+
+    actor: Actor
+    now: datetime
+    came_from: str  # button, view, shortcut, command, mention, event
+    name: str  # action_id, callback_id, or the first word
+    value: str = ""  # the button's or chosen option's value, or the view's private_metadata
+    words: tuple[str, ...] = ()  # the words after the first, for commands and mentions
+    values: Mapping[str, Any] = field(default_factory=dict)  # a form's values by block_id, already unwrapped to text
+    channel: str | None = None
+    message_ts: str | None = None  # of the message pressed, or that a shortcut was used on
+    thread_ts: str | None = None
+    message: Mapping[str, Any] = field(default_factory=dict)  # that message, as Slack sent it
+    view_id: str | None = None
+    local: bool = False  # in the local workspace
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Nothing more to say: what changed is shown where it stands."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Words for this person alone (ephemeral; in a DM or thread of ours: a plain reply).
+
+    `share` adds a button with which they may post the same words for all to see; `replace` puts the words in the
+    place of the ephemeral note that was pressed.
+    """
+
+    message: Message
+    share: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A form: opened, or pushed on or put in the place of the one that is open."""
+
+    view: dict[str, Any]
+    how: str = "open"  # open, push, update
+
+
+@dataclass(frozen=True)
+class Mend:
+    """What is wrong in a submitted form, by block_id."""
+
+    errors: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Take away the ephemeral note that was pressed."""
+
+
+Answer = Quiet | Tell | Ask | Mend | Gone
+Handler = Callable[[Session, Press], Answer]
+
+
+@dataclass
+class Surface:
+    """Every handler of every room, by name; the composition root fills it from each room's explicit lists."""
+
+    actions: dict[str, Handler] = field(default_factory=dict)  # by action_id
+    views: dict[str, Handler] = field(default_factory=dict)  # by callback_id
+    shortcuts: dict[str, Handler] = field(default_factory=dict)  # message shortcuts, by callback_id
+    words: dict[str, Handler] = field(default_factory=dict)  # /aiops <word>, and a mention of the bot
+    events: dict[str, list[Callable[[Session, dict[str, Any], datetime], None]]] = field(default_factory=dict)  # by event type
+    home: Callable[[Session, Actor, datetime], dict[str, Any]] | None = None  # builds the App Home view
+
+    def add(
+        self,
+        *,
+        actions: Mapping[str, Handler] | None = None,
+        views: Mapping[str, Handler] | None = None,
+        shortcuts: Mapping[str, Handler] | None = None,
+        words: Mapping[str, Handler] | None = None,
+    ) -> None:
+        """Take a room's handlers in; two rooms claiming one name is a mistake of ours, told at start."""
+        for mine, theirs in (
+            (self.actions, actions),
+            (self.views, views),
+            (self.shortcuts, shortcuts),
+            (self.words, words),
+        ):
+            for name, handler in (theirs or {}).items():
+                if name in mine:
+                    raise ValueError(f"two handlers for {name!r}")
+                mine[name] = handler

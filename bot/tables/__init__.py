@@ -1,0 +1,23 @@
+"""Everything the bot remembers: a file per room, columns and constraints, no behaviour."""
+
+from bot.tables.agents import Agent, AgentOwner, Registry, Stage
+from bot.tables.audit import Decision
+from bot.tables.checks import Check, Finding
+from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
+from bot.tables.feedback import RatingEvent, Review, Vote
+from bot.tables.incidents import Incident, IncidentItem, TimelineEntry
+from bot.tables.intake import ImportRun, Mark, SeenSlack, Token
+from bot.tables.outbox import Attempt, Lease, OutMessage, Pace
+from bot.tables.paging import Call, Climb, Page, Problem
+from bot.tables.people import Absence, Channel, Person, UserGroup
+from bot.tables.quality import AgentNow, Baseline, Day, Observation, Tally
+from bot.tables.table import Table, UtcDateTime
+from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
+
+__all__ = [
+    "Absence", "Agent", "AgentNow", "AgentOwner", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
+    "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
+    "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
+    "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Problem", "RatingEvent", "Registry", "Review",
+    "Run", "SeenSlack", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
+]  # fmt: skip

@@ -1,0 +1,91 @@
+"""The registry as it stands: agents, their owners, what was applied, and each agent's stage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.tables.table import Identity, Name, Table, Whole
+
+
+class Agent(Table):
+    """An AI system at work. `spec` is the accepted description of DESIGN.md's registry, as plain JSON."""
+
+    __tablename__ = "agents"
+    __table_args__ = (UniqueConstraint("slug"), Index("ix_agents_department", "department"), Index("ix_agents_channel_id", "channel_id"))
+
+    id: Mapped[Identity]
+    slug: Mapped[Name]
+    name: Mapped[str] = mapped_column(String(200))
+    department: Mapped[str] = mapped_column(String(200), default="")
+    zone: Mapped[str] = mapped_column(String(64), default="UTC")  # decides what "a day" is for this agent
+    channel_id: Mapped[str | None] = mapped_column(String(32))  # Slack's id of the owner channel
+    slack_app: Mapped[str | None] = mapped_column(String(32))  # the agent's own Slack app, if any
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    spec_rev: Mapped[int] = mapped_column(default=1)  # grows with every change of spec
+    checks_rev: Mapped[int] = mapped_column(default=0)  # the spec_rev that the checks room has taken over
+    in_file: Mapped[bool] = mapped_column(default=False)  # contained in an applied aiops.yml
+    created_at: Mapped[datetime]
+    heard_at: Mapped[datetime | None]  # when its first live event came in
+    paused_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+
+
+class AgentOwner(Table):
+    """One person in one role for one agent, for a span of time; accepted, or still asked."""
+
+    __tablename__ = "agent_owners"
+    __table_args__ = (
+        Index(
+            "uq_agent_owners_current",
+            "agent_id",
+            "role",
+            unique=True,
+            sqlite_where=text("until IS NULL"),
+            postgresql_where=text("until IS NULL"),
+        ),
+        Index("ix_agent_owners_person_id", "person_id"),
+    )
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    role: Mapped[str] = mapped_column(String(16))  # business, operations, backup, sponsor
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]  # pressed `Not me`; the role is still theirs until someone else takes it
+    chase_at: Mapped[datetime | None]  # when the leads are told that nobody accepted
+
+
+class Stage(Table):
+    """What the agent may do now, who ordered it and why; `rev` grows with every order."""
+
+    __tablename__ = "stages"
+    __table_args__ = (UniqueConstraint("agent_id"),)
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    stage: Mapped[str] = mapped_column(String(16))  # shadow, assisted, autonomous, suspended, retired
+    version: Mapped[str | None] = mapped_column(String(128))
+    rev: Mapped[Whole] = mapped_column(default=1)
+    since: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+
+
+class Registry(Table):
+    """Each aiops.yml that was applied; the newest row holds the workspace, people and ladders in force."""
+
+    __tablename__ = "registries"
+
+    id: Mapped[Identity]
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the document
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)  # the whole parsed file
+    agents: Mapped[list[Any]] = mapped_column(JSON)  # the slugs it contained

@@ -1,0 +1,103 @@
+"""Problems, the pages that call people about them, and the climbs up a ladder of people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.tables.table import Identity, Table, Whole
+
+
+class Problem(Table):
+    """A failing check of an agent, open until it recovers."""
+
+    __tablename__ = "problems"
+    __table_args__ = (
+        Index("uq_problems_open", "check_id", unique=True, sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+        Index("ix_problems_agent_id", "agent_id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
+        Index("ix_problems_fingerprint", "fingerprint"),
+    )
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    check_id: Mapped[int | None] = mapped_column(ForeignKey("checks.id"))
+    page_id: Mapped[int | None] = mapped_column(ForeignKey("pages.id"))
+    fingerprint: Mapped[str] = mapped_column(String(200))  # agent slug and check name: what recurs
+    severity: Mapped[str] = mapped_column(String(8))
+    title: Mapped[str] = mapped_column(Text)  # what fails, in a few words
+    says: Mapped[str] = mapped_column(Text)  # the finding in words, with its numbers
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    since: Mapped[datetime]  # when the failure began, as far as we know
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_why: Mapped[str] = mapped_column(Text, default="")
+
+
+class Page(Table):
+    """The call to people about one or more problems; one state, shown in the channel and in each DM."""
+
+    __tablename__ = "pages"
+    __table_args__ = (
+        Index("ix_pages_agent_id", "agent_id"),
+        Index("ix_pages_open", "opened_at", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
+    )
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    severity: Mapped[str] = mapped_column(String(8))
+    opened_at: Mapped[datetime]
+    acked_at: Mapped[datetime | None]
+    acked_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    took: Mapped[bool] = mapped_column(default=False)  # acked by `I'll take it` rather than by someone called
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    resolved_why: Mapped[str] = mapped_column(Text, default="")
+    test: Mapped[bool] = mapped_column(default=False)  # a test page: no check behind it
+
+
+class Climb(Table):
+    """A running ladder: which rung comes next, and when. Durable: the timer is this row."""
+
+    __tablename__ = "climbs"
+    __table_args__ = (
+        Index("uq_climbs_live", "subject_kind", "subject_id", unique=True, sqlite_where=text("stopped_at IS NULL"), postgresql_where=text("stopped_at IS NULL")),
+        Index("ix_climbs_next_at", "next_at"),
+    )
+
+    id: Mapped[Identity]
+    subject_kind: Mapped[str] = mapped_column(String(16))  # page, ...
+    subject_id: Mapped[int]
+    steps: Mapped[list[Any]] = mapped_column(JSON)  # [{after: seconds, call: what}], `after` from the start of the round
+    rung: Mapped[Whole] = mapped_column(default=0)  # index of the next step
+    round: Mapped[Whole] = mapped_column(default=1)
+    round_at: Mapped[datetime]  # when this round began
+    next_at: Mapped[datetime | None]  # null once stopped
+    started_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
+    stopped_why: Mapped[str] = mapped_column(Text, default="")
+
+
+class Call(Table):
+    """One person (or channel) called on one rung by one route, and whether it arrived."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        UniqueConstraint("climb_id", "round", "rung", "target", "route"),
+        Index("ix_calls_confirm_by", "confirm_by"),
+    )
+
+    id: Mapped[Identity]
+    climb_id: Mapped[int] = mapped_column(ForeignKey("climbs.id"))
+    round: Mapped[Whole]
+    rung: Mapped[Whole]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    target: Mapped[str] = mapped_column(String(200))  # person:12 or channel:C0...
+    route: Mapped[str] = mapped_column(String(16))  # slack, email, webhook, pagerduty
+    message_key: Mapped[str] = mapped_column(String(200))  # the outbox row
+    called_at: Mapped[datetime]
+    confirm_by: Mapped[datetime | None]  # when the next route is used unless delivery is confirmed; null once settled
+    state: Mapped[str] = mapped_column(String(16), default="sent")  # sent, confirmed, failed, dropped

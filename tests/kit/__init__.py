@@ -1,0 +1,1 @@
+"""What the tests share: databases built by the migrations, a moved clock, and a house with a Slack-like world outside."""
