@@ -119,7 +119,7 @@ def group_changed(ws: "Workspace", group: Group, *, new: bool = False) -> None:
     announce(ws, kind, {"type": kind, "subteam": group.as_slack(ws.team_id, users=True, count=True)})
 
 
-def channel_changed(ws: "Workspace", channel: Channel, kind: str, **fields: object) -> None:
+def channel_changed(ws: "Workspace", channel: Channel, kind: str, /, **fields: object) -> None:
     """channel_rename, channel_archive, channel_unarchive, channel_created, channel_shared, channel_id_changed..."""
     announce(ws, kind, {"type": kind, **fields}, channel=None if channel.kind == "channel" else channel)
 

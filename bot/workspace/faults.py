@@ -50,7 +50,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"unknown kind of fault: {self.kind}")
-        self.dice = random.Random(self.seed)
+        self.dice = random.Random(self.seed)  # noqa: S311  (repeatable on purpose)
 
     def over(self, now: float) -> bool:
         worn_out = self.times is not None and self.hits >= self.times

@@ -135,11 +135,11 @@ class Store:
         self, channel: str, limit: int, *, latest: int = 2**62, oldest: int = 0, inclusive: bool = False
     ) -> list[Doc]:
         """Newest first, as conversations.history has it: thread replies stay in their thread unless broadcast."""
-        low, high = (">=", "<=") if inclusive else (">", "<")
+        inside = 0 if inclusive else 1
         rows = self.db.execute(
-            f"SELECT doc FROM messages WHERE channel = ? AND ts {low} ? AND ts {high} ?"
+            "SELECT doc FROM messages WHERE channel = ? AND ts BETWEEN ? AND ?"
             " AND (thread IS NULL OR thread = ts OR broadcast = 1) ORDER BY ts DESC LIMIT ?",
-            (channel, oldest, latest, limit),
+            (channel, oldest + inside, latest - inside, limit),
         )
         return [json.loads(row[0]) for row in rows]
 
@@ -154,6 +154,18 @@ class Store:
     def every_message(self, channel: str) -> list[Doc]:
         rows = self.db.execute("SELECT doc FROM messages WHERE channel = ? ORDER BY ts", (channel,))
         return [json.loads(row[0]) for row in rows]
+
+    def move_channel(self, channel: Channel, new_id: str) -> None:
+        """A channel gets another id, with all that was said in it."""
+        old = channel.id
+        self.db.execute("UPDATE messages SET channel = ? WHERE channel = ?", (new_id, old))
+        self.db.execute("UPDATE pings SET channel = ? WHERE channel = ?", (new_id, old))
+        self.db.execute("UPDATE reads SET channel = ? WHERE channel = ?", (new_id, old))
+        self.db.execute("DELETE FROM things WHERE kind = 'channel' AND id = ?", (old,))
+        self.channels.pop(old, None)
+        self.last_ts[new_id] = self.last_ts.pop(old, 0)
+        channel.id = new_id
+        self.save(channel)
 
     # unread and pings -----------------------------------------------------------------------------------------
     def ping(self, people: Iterable[str], channel: str, ts: str, how: str) -> None:
@@ -200,8 +212,10 @@ class Store:
 
     def erase(self) -> None:
         """Forget everything (the demo starts over)."""
-        for table in ("things", "messages", "pings", "reads", "files", "counters"):
-            self.db.execute(f"DELETE FROM {table}")
+        self.db.executescript(
+            "DELETE FROM things; DELETE FROM messages; DELETE FROM pings; DELETE FROM reads; DELETE FROM files;"
+            " DELETE FROM counters;"
+        )
         caches: tuple[dict[str, Any], ...] = (
             self.people, self.channels, self.groups, self.apps, self.views, self.homes, self.last_ts,
         )
