@@ -1,0 +1,321 @@
+"""Slack's edge: identify, take each delivery once, store, acknowledge, and only then answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from bot.blocks import Message, actions, button, context, mention, modal, section
+from bot.clock import Clock
+from bot.lanes import Lanes, Urgency
+from bot.outbox import flows as outbox
+from bot.people.flows import Actor, Refused, actor_of, find_person, require, roles_of
+from bot.people.rules import Act
+from bot.surface import reading
+from bot.surface.press import Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
+from bot.tables import Person, SeenSlack
+
+log = structlog.get_logger(__name__)
+
+_OOPS = "Something went wrong on our side and nothing was saved. Please press again; if it stays so, tell whoever runs aiops-bot."
+
+
+@dataclass(frozen=True)
+class Home:
+    """Which workspace this deployment serves, and who the bot is in it."""
+
+    team_id: str
+    enterprise_id: str | None
+    bot_user: str
+    bot_id: str | None = None
+
+    def is_ours(self, team_id: str) -> bool:
+        return team_id in (self.team_id, self.enterprise_id)
+
+
+# Asks Slack who a person is (guest? stranger?) and keeps the answer; None where Slack did not say.
+Identify = Callable[[str, datetime], Awaitable[Person | None]]
+
+
+class Edge:
+    """Turns Slack's deliveries into presses, and answers into what Slack shows."""
+
+    def __init__(self, surface: Surface, lanes: Lanes, clock: Clock, client: AsyncWebClient, home: Home, identify: Identify) -> None:
+        self.surface = surface
+        self.lanes = lanes
+        self.clock = clock
+        self.client = client
+        self.home = home
+        self.identify = identify
+        surface.add(actions={"surface.share": self._share})
+
+    def bolt(self) -> AsyncApp:
+        """The Bolt app in front of this edge. Requests reach it with their signature already checked."""
+        quiet = logging.getLogger("aiops.bolt")
+        quiet.setLevel(logging.ERROR)
+        app = AsyncApp(
+            client=self.client,
+            authorize=self._authorize,
+            request_verification_enabled=False,
+            logger=quiet,
+            attaching_conversation_kwargs_enabled=False,
+        )
+        everything = re.compile(".*", re.DOTALL)
+        app.action(everything)(self._on_action)
+        app.view(everything)(self._on_view)
+        app.shortcut(everything)(self._on_shortcut)
+        app.command(everything)(self._on_command)
+        for name in {"app_mention", "message", "app_home_opened", *self.surface.events}:
+            app.event(name)(self._on_event)
+        return app
+
+    # --- who is asking -------------------------------------------------------------------------------------------
+
+    async def _authorize(self, **_: Any) -> AuthorizeResult:
+        # One deployment serves one workspace: its identity is known from the start, not asked for at every press.
+        return AuthorizeResult(
+            enterprise_id=self.home.enterprise_id,
+            team_id=self.home.team_id,
+            bot_user_id=self.home.bot_user,
+            bot_id=self.home.bot_id,
+            bot_token=self.client.token,
+        )
+
+    async def _actor(self, who: reading.Who | None) -> Actor | None:
+        """The person, as the directory knows them; strangers stay strangers, and who cannot be checked is refused."""
+        if who is None or not who.slack_id:
+            return None
+        if not self.home.is_ours(who.team_id):
+            return await self._stranger(who)
+        found = await self.lanes.read(lambda tx: _known(tx, who.slack_id))
+        if found is not None:
+            return found
+        person = await self.identify(who.slack_id, self.clock.now())
+        if person is None:
+            raise Refused("I could not check who you are just now (Slack did not say). Please press again in a moment.")
+        return actor_of(person)
+
+    async def _stranger(self, who: reading.Who) -> Actor:
+        return Actor(0, who.slack_id, who.team_id, who.name or "someone", "stranger", "UTC")
+
+    # --- deliveries ----------------------------------------------------------------------------------------------
+
+    async def _on_action(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
+        answer, press = await self._take(body, reading.read_action, self.surface.actions, lost="This button is from an older message and no longer does anything. Look for the newest one.")
+        await ack()
+        await self._answer(answer, press, body, respond)
+
+    async def _on_shortcut(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
+        answer, press = await self._take(body, reading.read_shortcut, self.surface.shortcuts, lost="This shortcut is not one of mine.")
+        await ack()
+        await self._answer(answer, press, body, respond)
+
+    async def _on_command(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
+        answer, press = await self._take(body, reading.read_command, self.surface.words)
+        if isinstance(answer, Tell):
+            await ack(response_type="ephemeral", **_words(answer, press))
+            return
+        await ack()
+        await self._answer(answer, press, body, respond)
+
+    async def _on_view(self, body: dict[str, Any], ack: Any) -> None:
+        answer, _ = await self._take(body, reading.read_view, self.surface.views, lost="This form is from an older version. Please open it again.")
+        if isinstance(answer, Mend):
+            await ack(response_action="errors", errors=answer.errors)
+        elif isinstance(answer, Ask):
+            await ack(response_action="push" if answer.how == "push" else "update", view=answer.view)
+        elif isinstance(answer, Tell):
+            blocks = answer.message.blocks or [section(answer.message.text)]
+            await ack(response_action="update", view=modal("Done", blocks, callback_id="surface.told", close="Close"))
+        else:
+            await ack()
+
+    async def _on_event(self, body: dict[str, Any], ack: Any) -> None:
+        event = body.get("event") or {}
+        kind = str(event.get("type", ""))
+        if kind == "app_home_opened":
+            await ack()
+            await self._publish_home(event)
+            return
+        if self._is_spoken_to(event):
+            answer, press = await self._take(body, self._read_mention, self.surface.words)
+            await ack()
+            await self._answer_in_channel(answer, press)
+            return
+        handlers = self.surface.events.get(kind, [])
+        now = self.clock.now()
+
+        def take(tx: Session) -> None:
+            if _first_time(tx, reading.once_key(body), now):
+                for handler in handlers:
+                    handler(tx, {**event, "team_id": body.get("team_id")}, now)
+
+        if handlers:
+            await self.lanes.write(take, urgency=Urgency.PRESS)
+        await ack()
+
+    def _is_spoken_to(self, event: dict[str, Any]) -> bool:
+        if event.get("bot_id") or event.get("subtype"):
+            return False
+        return event.get("type") == "app_mention" or (event.get("type") == "message" and event.get("channel_type") == "im")
+
+    def _read_mention(self, body: Any, actor: Actor, now: datetime) -> Press:
+        return reading.read_mention(body, actor, now, self.home.bot_user)
+
+    async def _take(
+        self,
+        body: dict[str, Any],
+        read: Callable[[Any, Actor, datetime], Press],
+        handlers: dict[str, Handler],
+        lost: str = "",
+    ) -> tuple[Answer, Press | None]:
+        """Do what was asked, once, in one transaction; every way this can fail becomes words for the person."""
+        now = self.clock.now()
+        press: Press | None = None
+        try:
+            actor = await self._actor(reading.who_acts(body))
+            if actor is None:
+                return Quiet(), None
+            press = read(body, actor, now)
+            handler = handlers.get(press.name)
+            if handler is None and handlers is self.surface.words:
+                handler = handlers[""]
+            if handler is None:
+                return Tell(Message(lost)), press
+            chosen, asked = handler, press
+
+            def work(tx: Session) -> Answer:
+                if not _first_time(tx, reading.once_key(body), now):
+                    return Quiet()
+                return chosen(tx, asked)
+
+            return await self.lanes.write(work, urgency=Urgency.PRESS), press
+        except Refused as refused:
+            return Tell(Message(str(refused))), press
+        except Exception:
+            log.exception("press failed", name=press.name if press else None)
+            return Tell(Message(_OOPS)), press
+
+    # --- answers: losing one loses no state ------------------------------------------------------------------------
+
+    async def _answer(self, answer: Answer, press: Press | None, body: dict[str, Any], respond: Any) -> None:
+        try:
+            if isinstance(answer, Tell) and press is not None:
+                if body.get("response_url") or body.get("response_urls"):
+                    await respond(response_type="ephemeral", replace_original=answer.replace, **_words(answer, press))
+                elif press.view_id:
+                    view = modal("Please note", answer.message.blocks or [section(answer.message.text)], callback_id="surface.told", close="Close")
+                    await self.client.views_push(trigger_id=body["trigger_id"], view=view)
+                else:
+                    await self._answer_in_channel(answer, press)
+            elif isinstance(answer, Gone):
+                await respond(delete_original=True)
+            elif isinstance(answer, Ask):
+                await self._ask(answer, press, body)
+        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+            log.warning("answer not shown", error=_named(error), name=press.name if press else None)
+            if isinstance(answer, Ask):
+                with suppress(Exception):
+                    await respond(response_type="ephemeral", replace_original=False, text="Slack did not open the form in time. Please press again.")
+
+    async def _ask(self, answer: Ask, press: Press | None, body: dict[str, Any]) -> None:
+        if answer.how == "update" and press is not None and press.view_id:
+            await self.client.views_update(view_id=press.view_id, view=answer.view)
+        elif answer.how == "push":
+            await self.client.views_push(trigger_id=body["trigger_id"], view=answer.view)
+        else:
+            await self.client.views_open(trigger_id=body["trigger_id"], view=answer.view)
+
+    async def _answer_in_channel(self, answer: Answer, press: Press | None) -> None:
+        """A mention has no response_url: answer that person where they spoke."""
+        if press is None or press.channel is None:
+            return
+        if isinstance(answer, Ask):
+            answer = Tell(Message("This needs a form, and Slack opens forms only from a button or a slash command. Please use `/aiops` for it."))
+        if not isinstance(answer, Tell):
+            return
+        words = _words(answer, press)
+        try:
+            if press.channel.startswith("D"):
+                await self.client.chat_postMessage(channel=press.channel, thread_ts=press.thread_ts, unfurl_links=False, **words)
+            else:
+                await self.client.chat_postEphemeral(channel=press.channel, user=press.actor.slack_id or "", thread_ts=press.thread_ts, **words)
+        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+            log.warning("answer not shown", error=_named(error), name=press.name)
+
+    async def _publish_home(self, event: dict[str, Any]) -> None:
+        home = self.surface.home
+        if home is None or event.get("tab") not in (None, "home"):
+            return
+        try:
+            actor = await self._actor(reading.Who(str(event.get("user", "")), self.home.team_id, ""))
+            if actor is None:
+                return
+            now = self.clock.now()
+            asked = actor
+            view = await self.lanes.read(lambda tx: home(tx, asked, now))
+            await self.client.views_publish(user_id=actor.slack_id or "", view=view)
+        except Refused:
+            return
+        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+            log.warning("home not shown", error=_named(error))
+
+    def _share(self, tx: Session, press: Press) -> Answer:
+        """Post the answer again for all to see: the same words are asked anew, so it is never stale."""
+        require(roles_of(tx, press.actor, None), Act.SHARE)
+        words = str(press.value).split()
+        handler = self.surface.words.get(words[0] if words else "") or self.surface.words[""]
+        again = Press(actor=press.actor, now=press.now, came_from="command", name=words[0] if words else "", words=tuple(words[1:]), channel=press.channel)
+        answer = handler(tx, again)
+        if not isinstance(answer, Tell) or press.channel is None:
+            return Quiet()
+        by = context(f"Shared by {mention(press.actor.slack_id, press.actor.name)} from `/aiops {' '.join(words)}`")
+        shared = Message(answer.message.text, [*(answer.message.blocks or [section(answer.message.text)])[:49], by])
+        outbox.show(tx, press.now, key=f"share:{press.channel}:{press.message_ts}:{press.actor.person_id}", to=press.channel, message=shared)
+        return Gone()
+
+
+def forget_old(tx: Session, before: datetime) -> int:
+    """Forget deliveries that Slack will not repeat any more; returns how many."""
+    return int(tx.execute(delete(SeenSlack).where(SeenSlack.at < before)).rowcount)  # type: ignore[attr-defined]
+
+
+def _words(answer: Tell, press: Press | None) -> dict[str, Any]:
+    blocks = list(answer.message.blocks)
+    if answer.share and press is not None and press.came_from == "command":
+        blocks = blocks or [section(answer.message.text)]
+        again = " ".join((press.name, *press.words)).strip()
+        blocks = [*blocks[:49], actions(button("Share in this channel", "surface.share", again[:2000] or "help"))]
+    return {"text": answer.message.want()["text"], **({"blocks": blocks} if blocks else {})}
+
+
+def _known(tx: Session, slack_id: str) -> Actor | None:
+    person = find_person(tx, slack_id)
+    return actor_of(person) if person is not None and person.seen_at is not None else None
+
+
+def _first_time(tx: Session, key: str | None, now: datetime) -> bool:
+    if key is None:
+        return True
+    insert = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
+    done = tx.execute(insert(SeenSlack).values(key=key[:200], at=now).on_conflict_do_nothing())
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _named(error: BaseException) -> str:
+    return str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
