@@ -6,7 +6,16 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 
 from bot.calendars import parse_working_days, zone_named
 
@@ -32,7 +41,12 @@ def write_duration(span: timedelta) -> str:
     return f"{seconds}s"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"})]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"}),
+]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Ref = Annotated[str, StringConstraints(min_length=2, max_length=254)]  # Slack id, e-mail, @group, or a name under `people`
 ChannelRef = Annotated[str, StringConstraints(pattern=r"^(#.{1,80}|[CG][A-Z0-9]{2,})$")]
@@ -154,7 +168,7 @@ class ErrorBudgetSpec(Part):
 
     allow: str = Field(pattern=r"^\d{1,2}(\.\d+)?%$", description="Share of failures allowed, such as 2%.")
     window: Duration = Field(timedelta(days=7), description="Over which time.")
-    counts: list[Literal["failed_runs", "reviewed_bad"]] = Field(default_factory=lambda: ["failed_runs"], description="What is a failure.")
+    counts: list[Literal["failed_runs", "reviewed_bad"]] = Field(["failed_runs"], description="What is a failure.")
     when_spent: Literal["assisted", "suspended", "notice"] = Field("notice", description="What happens when it is spent.")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,6 +57,23 @@ def find_person(tx: Session, ref: str) -> Person | None:
         return tx.scalars(select(Person).where(Person.slack_id == matched.group(1)).order_by(Person.id)).first()
     if "@" in ref[1:]:
         return tx.scalars(select(Person).where(Person.email == normal_email(ref))).first()
+    return None
+
+
+def find_ref(tx: Session, ref: str, names: Mapping[str, Any] | None = None) -> Person | None:
+    """The person behind a reference of the registry: a name under `people:`, a Slack id, or an e-mail address.
+
+    `names` is the file's `people` part; where unset, that of the file in force.
+    """
+    if names is None:
+        registry = tx.scalars(select(Registry).order_by(Registry.id.desc()).limit(1)).first()
+        names = registry.document.get("people", {}) if registry else {}
+    entry = names.get(ref.strip())
+    if entry is None:
+        return find_person(tx, ref)
+    for way in (entry.get("slack"), entry.get("email")):
+        if way and (person := find_person(tx, way)) is not None:
+            return person
     return None
 
 
@@ -110,12 +129,12 @@ def lead_ids(tx: Session) -> set[int]:
     """The people who are leads by the registry in force (persons and user groups named under workspace.leads)."""
     registry = tx.scalars(select(Registry).order_by(Registry.id.desc())).first()
     found: set[int] = set()
-    for ref in (registry.document.get("workspace", {}).get("leads", []) if registry else []):
-        group = find_group(tx, ref)
-        if group is not None:
-            found.update(person.id for person in group_people(tx, group))
-        elif person := find_person(tx, ref):
+    document = registry.document if registry else {}
+    for ref in document.get("workspace", {}).get("leads", []):
+        if person := find_ref(tx, ref, document.get("people", {})):
             found.add(person.id)
+        elif group := find_group(tx, ref):
+            found.update(person.id for person in group_people(tx, group))
     return found
 
 

@@ -1,0 +1,225 @@
+"""What other rooms ask of the registry: which agents there are, what is promised, and who answers for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
+from bot.blocks import escape, mention
+from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of
+from bot.tables import Agent, AgentOwner, Channel, Person, Registry
+
+ROLES = ("business", "operations", "backup", "sponsor")
+ROLE_WORDS = {"business": "business owner", "operations": "operations owner", "backup": "backup", "sponsor": "sponsor"}
+NOT_CONFIRMED = "owner not confirmed"
+
+
+def agent_by_slug(tx: Session, slug: str) -> Agent | None:
+    """The live agent of that id; None where there is none."""
+    return tx.scalars(select(Agent).where(Agent.slug == slug, Agent.archived_at.is_(None))).first()
+
+
+def live_agents(tx: Session) -> list[Agent]:
+    """All agents that are not archived, by name."""
+    return list(tx.scalars(select(Agent).where(Agent.archived_at.is_(None)).order_by(Agent.name, Agent.id)))
+
+
+def agents_in_channel(tx: Session, channel_id: str) -> list[Agent]:
+    """The live agents whose owner channel this is, by name."""
+    found = select(Agent).where(Agent.channel_id == channel_id, Agent.archived_at.is_(None)).order_by(Agent.name, Agent.id)
+    return list(tx.scalars(found))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(written: bytes) -> AgentSpec:
+    return AgentSpec.model_validate(orjson.loads(written))
+
+
+def spec_of(agent: Agent) -> AgentSpec:
+    """The agent's accepted description; parsed once per content."""
+    return _parsed(orjson.dumps(agent.spec))
+
+
+def newest_registry(tx: Session) -> Registry | None:
+    """The file in force: the last one applied."""
+    return tx.scalars(select(Registry).order_by(Registry.id.desc()).limit(1)).first()
+
+
+def workspace_of(tx: Session) -> WorkspaceSpec:
+    """What holds for all agents; the defaults before any file was applied."""
+    registry = newest_registry(tx)
+    return WorkspaceSpec.model_validate(registry.document.get("workspace", {})) if registry else WorkspaceSpec()
+
+
+def people_named(tx: Session) -> dict[str, PersonSpec]:
+    """The short names under `people:` in the file in force."""
+    registry = newest_registry(tx)
+    written = registry.document.get("people", {}) if registry else {}
+    return {name: PersonSpec.model_validate(each) for name, each in written.items()}
+
+
+def ladder_of(tx: Session, agent: Agent) -> list[StepSpec]:
+    """The steps of the agent's ladder, in order of time; the standard one where its own is no longer there."""
+    registry = newest_registry(tx)
+    ladders = registry.document.get("ladders", {}) if registry else {}
+    written = ladders.get(spec_of(agent).ladder) or ladders.get("standard") or STANDARD_LADDER
+    return sorted((StepSpec.model_validate(step) for step in written), key=lambda step: step.after)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whom one rung calls: people (deduplicated, in order) and, for a channel rung, its Slack id."""
+
+    people: tuple[Person, ...]
+    channel: str | None = None
+
+
+def who_is_called(tx: Session, agent: Agent, call: str) -> Reached:
+    """The people or the channel behind a rung's `call`; nobody where the role is empty or the name is no longer known."""
+    call = call.strip()
+    role = call.removesuffix("_owner")
+    if role in ROLES:
+        row = owners_of(tx, agent.id).get(role)
+        person = tx.get(Person, row.person_id) if row else None
+        return Reached((person,) if person is not None and person.active else ())
+    if call == "leads":
+        return Reached(tuple(lead_people(tx)))
+    if call.startswith("#") or (call[:1] in "CG" and find_channel(tx, call) is not None):
+        channel = find_channel(tx, call)
+        return Reached((), channel.slack_id if channel else None)
+    person = find_ref(tx, call)
+    if person is not None:
+        return Reached((person,) if person.active else ())
+    group = find_group(tx, call)
+    return Reached(tuple(group_people(tx, group)) if group else ())
+
+
+def lead_people(tx: Session) -> list[Person]:
+    """The active leads, by name."""
+    ids = lead_ids(tx)
+    return list(tx.scalars(select(Person).where(Person.id.in_(ids), Person.active).order_by(Person.name, Person.id))) if ids else []
+
+
+def leads_channel_or_people(tx: Session) -> list[str]:
+    """Where to tell the leads something, as outbox targets: their channel where `leads` names one, else each lead's DM."""
+    for ref in workspace_of(tx).leads:
+        if ref.startswith("#") and (channel := find_channel(tx, ref)) is not None:
+            return [channel.slack_id]
+    return [person.slack_id for person in lead_people(tx) if person.slack_id]
+
+
+def find_channel(tx: Session, ref: str) -> Channel | None:
+    """A channel by id, `#name` or Slack's own link to it; an archived one only where no other has the name."""
+    ref = ref.strip()
+    if ref.startswith("<#"):
+        ref = ref[2:].split("|")[0].rstrip(">")
+    if ref.startswith("#"):
+        named = select(Channel).where(Channel.name == ref[1:].lower()).order_by(Channel.is_archived, Channel.id)
+        return tx.scalars(named).first()
+    return tx.scalars(select(Channel).where(Channel.slack_id == ref)).first()
+
+
+@dataclass(frozen=True)
+class OwnerName:
+    """One person in one role, as messages name them."""
+
+    role: str
+    person_id: int
+    name: str
+    slack_id: str | None
+    confirmed: bool
+    since: datetime
+
+    @property
+    def mention(self) -> str:
+        """A mention, which pings; with the mark where they have not accepted."""
+        return mention(self.slack_id, self.name) + self.mark
+
+    @property
+    def plain(self) -> str:
+        """The escaped name, which pings nobody; with the mark where they have not accepted."""
+        return (escape(self.name) or "someone") + self.mark
+
+    @property
+    def mark(self) -> str:
+        return "" if self.confirmed else f" ({NOT_CONFIRMED})"
+
+
+@dataclass(frozen=True)
+class OwnerNames:
+    """Who answers for an agent; a role that nobody holds is None."""
+
+    business: OwnerName | None = None
+    operations: OwnerName | None = None
+    backup: OwnerName | None = None
+    sponsor: OwnerName | None = None
+
+    def all(self) -> list[OwnerName]:
+        return [each for each in (self.business, self.operations, self.backup, self.sponsor) if each is not None]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether both the business and the operations owner have accepted."""
+        return bool(self.business and self.business.confirmed and self.operations and self.operations.confirmed)
+
+    def line(self, *, ping: bool = False) -> str:
+        """`operations owner Omar (owner not confirmed), business owner Maya`."""
+        order = (self.operations, self.business, self.backup, self.sponsor)
+        told = [f"{ROLE_WORDS[each.role]} {each.mention if ping else each.plain}" for each in order if each is not None]
+        return ", ".join(told) or "nobody yet"
+
+
+def owners_named(tx: Session, agent: Agent) -> OwnerNames:
+    """Names and mentions of the agent's owners, each marked until they have accepted."""
+    return owners_named_of(tx, [agent.id])[agent.id]
+
+
+def owners_named_of(tx: Session, agent_ids: list[int]) -> dict[int, OwnerNames]:
+    """The same for many agents, in one look."""
+    found: dict[int, dict[str, OwnerName]] = {agent_id: {} for agent_id in agent_ids}
+    for first in range(0, len(agent_ids), 500):
+        chosen = agent_ids[first : first + 500]
+        rows = tx.execute(
+            select(AgentOwner, Person).join(Person, Person.id == AgentOwner.person_id).where(AgentOwner.agent_id.in_(chosen), AgentOwner.until.is_(None))
+        )
+        for row, person in rows:
+            name = person.name or person.email or person.slack_id or ""
+            found[row.agent_id][row.role] = OwnerName(row.role, person.id, name, person.slack_id, row.accepted_at is not None, row.since)
+    return {agent_id: OwnerNames(**roles) for agent_id, roles in found.items()}
+
+
+def find_agents(tx: Session, words: str) -> list[Agent]:
+    """The live agents meant by someone's words: the exact id or name, else those whose id or name begins with or holds them."""
+    sought = " ".join(words.lower().split()).strip("\"'`“”")
+    if not sought:
+        return []
+    agents = live_agents(tx)
+    for fits in (
+        lambda agent: sought in (agent.slug, agent.name.lower()),
+        lambda agent: agent.slug.startswith(sought.replace(" ", "-")) or agent.name.lower().startswith(sought),
+        lambda agent: sought in agent.name.lower() or sought.replace(" ", "-") in agent.slug,
+    ):
+        found = [agent for agent in agents if fits(agent)]
+        if found:
+            return found
+    return []
+
+
+def agents_of(tx: Session, person_id: int) -> dict[int, list[str]]:
+    """The live agents a person answers for: agent id to the roles they hold."""
+    rows = tx.execute(
+        select(AgentOwner.agent_id, AgentOwner.role)
+        .join(Agent, Agent.id == AgentOwner.agent_id)
+        .where(AgentOwner.person_id == person_id, AgentOwner.until.is_(None), Agent.archived_at.is_(None))
+        .order_by(AgentOwner.agent_id)
+    )
+    found: dict[int, list[str]] = {}
+    for agent_id, role in rows:
+        found.setdefault(agent_id, []).append(role)
+    return {agent_id: sorted(roles, key=ROLES.index) for agent_id, roles in found.items()}

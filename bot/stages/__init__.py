@@ -1,0 +1,1 @@
+"""What each agent must obey now: who ordered it, and why."""
