@@ -27,7 +27,7 @@ class Digest(Table):
     """The health summary of one channel on one local working day, frozen when posted but for a line on late data."""
 
     __tablename__ = "digests"
-    __table_args__ = (UniqueConstraint("channel_id", "local_date"),)
+    __table_args__ = (UniqueConstraint("channel_id", "local_date"), Index("ix_digests_look_at", "look_at"))
 
     id: Mapped[Identity]
     channel_id: Mapped[str] = mapped_column(String(32))
@@ -38,6 +38,7 @@ class Digest(Table):
     content: Mapped[dict[str, Any]] = mapped_column(JSON)  # the facts it was written from
     late: Mapped[str | None] = mapped_column(String(500))  # the line on late data
     closes_at: Mapped[datetime | None]  # until when late data may still edit it
+    look_at: Mapped[datetime | None]  # when late data is next looked for; null once it is closed
 
 
 class DigestReview(Table):
@@ -65,13 +66,14 @@ class PersonList(Table):
     """The one DM a day that holds all a person should look at; edited in place as items are done."""
 
     __tablename__ = "person_lists"
-    __table_args__ = (UniqueConstraint("person_id", "local_date"),)
+    __table_args__ = (UniqueConstraint("person_id", "local_date"), Index("ix_person_lists_look_at", "look_at"))
 
     id: Mapped[Identity]
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     local_date: Mapped[str] = mapped_column(String(10))
     posted_at: Mapped[datetime]
     reminded_at: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]  # when it is next brought up to date; null once the day is over
     content: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
