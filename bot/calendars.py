@@ -30,21 +30,27 @@ def at_local(day: date, at: time, zone: str) -> datetime:
     there = local.astimezone(UTC)
     if there.astimezone(zone_named(zone)).replace(tzinfo=None) == local.replace(tzinfo=None):
         return there
-    # The time does not exist. Search the gap's end: the first instant whose local time is past the one asked for.
-    low, high = there - timedelta(hours=26), there + timedelta(hours=26)
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone_named(zone)).replace(tzinfo=None) < local.replace(tzinfo=None):
+    # The time does not exist: find the gap's end, the first instant whose local time is past the one asked for.
+    wanted = local.replace(tzinfo=None)
+    low, high = int(there.timestamp()) - 26 * 3600, int(there.timestamp()) + 26 * 3600  # no gap is longer than a day
+    while high - low > 1:
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, zone_named(zone)).replace(tzinfo=None) < wanted:
             low = middle
         else:
             high = middle
-    return high.replace(microsecond=0) if high.microsecond == 0 else (low + timedelta(seconds=1)).replace(microsecond=0)
+    return datetime.fromtimestamp(high, UTC)
 
 
 def day_bounds(day: str, zone: str) -> tuple[datetime, datetime]:
     """The first instant of a local day, and of the next."""
     start = date.fromisoformat(day)
     return at_local(start, time(0), zone), at_local(start + timedelta(days=1), time(0), zone)
+
+
+def exists(day: date, zone: str) -> bool:
+    """Whether the zone had that day at all: Samoa went from 29 to 31 December 2011."""
+    return at_local(day, time(0), zone) < at_local(day + timedelta(days=1), time(0), zone)
 
 
 def day_before(day: str, days: int = 1) -> str:
@@ -74,15 +80,33 @@ def is_working_day(day: date, working_days: Collection[int], holidays: Collectio
 
 
 def next_working_time(after: datetime, at: time, zone: str, working_days: Collection[int], holidays: Collection[date]) -> datetime:
-    """The first instant strictly after `after` that is `at` on a local working day.
+    """The first instant strictly after `after` that is `at` on a local working day; a day the zone skipped is none.
 
     Raises ValueError where no day within two years is one.
     """
     day = after.astimezone(zone_named(zone)).date() - timedelta(days=1)
     for _ in range(800):
-        if is_working_day(day, working_days, holidays):
+        if is_working_day(day, working_days, holidays) and exists(day, zone):
             moment = at_local(day, at, zone)
             if moment > after:
                 return moment
         day += timedelta(days=1)
     raise ValueError("no working day within two years: look at working_days and holidays")
+
+
+def due_day(now: datetime, at: time, zone: str) -> date:
+    """The latest local day whose `at` has come by `now`.
+
+    Usually today or yesterday; where the clocks jump over midnight it may be a day whose time came with the next day.
+    """
+    day = now.astimezone(zone_named(zone)).date() + timedelta(days=1)
+    while at_local(day, at, zone) > now or not exists(day, zone):
+        day -= timedelta(days=1)
+    return day
+
+
+def week_of(day: date, working_days: Collection[int]) -> date:
+    """The first day of the working week a day belongs to: the one after the longest rest (Monday, or Sunday for sun-thu)."""
+    rest = {d: next((n for n in range(7) if (d - 1 - n) % 7 in working_days), 6) for d in sorted(working_days)}
+    first = max(rest, key=lambda d: (rest[d], -d)) if rest else 0
+    return day - timedelta(days=(day.weekday() - first) % 7)
