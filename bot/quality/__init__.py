@@ -1,0 +1,1 @@
+"""How good an agent's outputs are: observations, scores, baselines, verdicts."""

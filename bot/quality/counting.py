@@ -1,0 +1,204 @@
+"""The counters: what is added up in memory while events are stored, and written once, in the same transaction.
+
+Every counter is (agent, metric, time, bin) -> `n` and `sum`. `tallies` keeps it per 5 minutes for 9 days, `days` per
+local day of the agent for good. Rows are added to, never set, and belong to one writer's `slot`; readers sum the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.calendars import local_day
+
+# Plain counters: n counts, sum as said.
+RUNS = "runs"  # every run; sum: milliseconds of those that said how long they took
+RUNS_FAILED = "runs.failed"
+OUTPUTS = "outputs"  # outputs that arrived; a stub made by an early rating is none
+TOKENS_INPUT = "tokens.input"  # sum: tokens (n: the runs that said so)
+TOKENS_CACHED = "tokens.cached"
+TOKENS_OUTPUT = "tokens.output"
+INPUTS_REJECTED = "inputs.rejected"  # sum: inputs a run could not read
+RATINGS_GOOD = "ratings.good"  # thumbs as they came, also changed ones; quality is not computed from them
+RATINGS_BAD = "ratings.bad"
+EVALUATIONS = "evaluations"
+MEASURES = "measures"
+CHANGES = "changes"
+
+# Histograms: one row per stats.bin_of(value), n counts, sum adds the values.
+RUN_MS = "run.ms"  # milliseconds a run took
+
+# Quality, by the local day of the output: n outputs judged, sum thousandths of their shares.
+QUALITY_PEOPLE = "quality.people"
+QUALITY_PEOPLE_SAMPLED = "quality.people.sampled"  # the part of it that was in the review sample
+QUALITY_EVALUATIONS = "quality.evaluations"
+QUALITY_OUTCOMES = "quality.outcomes"
+
+OUTCOME_RESULTS = ("accepted", "edited", "overridden", "ignored")
+
+BUCKET_SECONDS = 300
+TALLIES_KEPT = timedelta(days=9)
+
+# Kept by the day only: nobody asks for them within the hour, and every row costs the intake.
+_BY_DAY_ONLY = ("tokens.", "quality.")
+
+
+def outcome_metric(result: str) -> str:
+    """The counter of what people did with outputs (sum: seconds it took them)."""
+    return f"outcomes.{result}"
+
+
+def cost_metric(currency: str) -> str:
+    """Money in nano-units, by currency. Costs of runs lie in their bin, other costs in bin 0: the total is the sum of all."""
+    return f"cost.{currency}"
+
+
+class Counts:
+    """Counters of one transaction: `add` as often as you like, `write` once before the commit.
+
+    Corrections are negative additions; what adds up to nothing is not written.
+    """
+
+    def __init__(self) -> None:
+        # A 5-minute bucket lies in exactly one local day (zones start their days on quarter hours), so one sum serves both tables.
+        self._buckets: dict[tuple[int, str, int], dict[tuple[str, int], list[int]]] = {}
+
+    def add(self, agent_id: int, zone: str, metric: str, at: datetime, n: int = 1, total: int = 0, bin: int = 0) -> None:
+        """Add `n` and `total` to the counter of that agent, metric and moment; `zone` is the agent's."""
+        add_to(self.bucket(agent_id, zone, at), metric, n, total, bin)
+
+    def bucket(self, agent_id: int, zone: str, at: datetime) -> dict[tuple[str, int], list[int]]:
+        """The counters of an agent's 5 minutes, for `add_to`: saves the look-up where one event adds to many."""
+        key = (agent_id, zone, int(at.timestamp()) // BUCKET_SECONDS)
+        found = self._buckets.get(key)
+        if found is None:
+            found = self._buckets[key] = {}
+        return found
+
+    def agent_ids(self) -> set[int]:
+        """The agents something was added for."""
+        return {agent_id for agent_id, _, _ in self._buckets}
+
+    def write(self, tx: Session, now: datetime) -> None:
+        """Add everything to `tallies` (what is younger than 9 days) and to `days`, then start from nothing."""
+        days: dict[tuple[int, str, str, int], list[int]] = {}
+        tallies: list[tuple[int, str, int, int, int, int]] = []
+        oldest = int((now - TALLIES_KEPT).timestamp()) // BUCKET_SECONDS
+        for (agent_id, zone, number), cells in self._buckets.items():
+            day = _day_of_bucket(number, zone)
+            for (metric, bin), (n, total) in cells.items():
+                if not n and not total:
+                    continue
+                whole = days.setdefault((agent_id, day, metric, bin), [0, 0])
+                whole[0] += n
+                whole[1] += total
+                if number >= oldest and not metric.startswith(_BY_DAY_ONLY):
+                    if metric.startswith("cost."):
+                        bin = 0  # within the hour the amount matters, not its spread
+                    tallies.append((agent_id, metric, number, bin, n, total))
+        self._buckets.clear()
+        _write_tallies(tx, _merged(tallies))
+        _write_days(tx, sorted((*key, n, total) for key, (n, total) in days.items() if n or total))
+
+
+def add_to(bucket: dict[tuple[str, int], list[int]], metric: str, n: int = 1, total: int = 0, bin: int = 0) -> None:
+    """Add to one counter of a bucket from `Counts.bucket`."""
+    cell = bucket.get((metric, bin))
+    if cell is None:
+        bucket[metric, bin] = [n, total]
+    else:
+        cell[0] += n
+        cell[1] += total
+
+
+_days: dict[tuple[str, int], str] = {}
+
+
+def day_of(at: datetime, zone: str) -> str:
+    """calendars.local_day, remembered: intake asks for the same few thousands of times."""
+    return _day_of_bucket(int(at.timestamp()) // BUCKET_SECONDS, zone)
+
+
+def _day_of_bucket(number: int, zone: str) -> str:
+    found = _days.get((zone, number))
+    if found is None:
+        if len(_days) > 50_000:
+            _days.clear()
+        found = _days[zone, number] = local_day(datetime.fromtimestamp(number * BUCKET_SECONDS, UTC), zone)
+    return found
+
+
+def _merged(rows: Iterable[tuple[int, str, int, int, int, int]]) -> list[tuple[int, str, int, int, int, int]]:
+    """One row per key, in the order of keys: writers that lock rows in one order cannot deadlock."""
+    found: dict[tuple[int, str, int, int], list[int]] = {}
+    for agent_id, metric, number, bin, n, total in rows:
+        cell = found.setdefault((agent_id, metric, number, bin), [0, 0])
+        cell[0] += n
+        cell[1] += total
+    return sorted((*key, n, total) for key, (n, total) in found.items())
+
+
+_ADD = "ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n, sum = {table}.sum + excluded.sum"
+_TALLY_KEYS = "agent_id, metric, bucket_at, bin, slot"
+_DAY_KEYS = "agent_id, local_day, metric, bin, slot"
+_TALLIES = f"INSERT INTO tallies ({_TALLY_KEYS}, n, sum) %s {_ADD.format(keys=_TALLY_KEYS, table='tallies')}"
+_DAYS = f"INSERT INTO days ({_DAY_KEYS}, n, sum) %s {_ADD.format(keys=_DAY_KEYS, table='days')}"
+_ROW = "VALUES (?, ?, ?, ?, ?, ?, ?)"
+_TALLY_ARRAYS = (
+    "SELECT a, m, to_timestamp(t), b, %(slot)s, n, s"
+    " FROM unnest(%(a)s::bigint[], %(m)s::text[], %(t)s::bigint[], %(b)s::int[], %(n)s::bigint[], %(s)s::bigint[]) AS r(a, m, t, b, n, s)"
+)
+_DAY_ARRAYS = (
+    "SELECT a, d, m, b, %(slot)s, n, s"
+    " FROM unnest(%(a)s::bigint[], %(d)s::text[], %(m)s::text[], %(b)s::int[], %(n)s::bigint[], %(s)s::bigint[]) AS r(a, d, m, b, n, s)"
+)
+
+
+def _write_tallies(tx: Session, rows: list[tuple[int, str, int, int, int, int]]) -> None:
+    if not rows:
+        return
+    slot = slot_of(tx)
+    if tx.get_bind().dialect.name == "sqlite":
+        times = {row[2]: f"{datetime.fromtimestamp(row[2] * BUCKET_SECONDS, UTC):%Y-%m-%d %H:%M:%S}.000000" for row in rows}
+        told = [(a, m, times[number], b, slot, n, total) for a, m, number, b, n, total in rows]
+        tx.connection().exec_driver_sql(_TALLIES % _ROW, told)
+        return
+    a, m, t, b, n, s = zip(*rows, strict=True)
+    seconds = [number * BUCKET_SECONDS for number in t]
+    arrays: dict[str, Any] = {"a": list(a), "m": list(m), "t": seconds, "b": list(b), "n": list(n), "s": list(s), "slot": slot}
+    tx.connection().exec_driver_sql(_TALLIES.replace("%s", _TALLY_ARRAYS), arrays)
+
+
+def _write_days(tx: Session, rows: list[tuple[int, str, str, int, int, int]]) -> None:
+    if not rows:
+        return
+    slot = slot_of(tx)
+    if tx.get_bind().dialect.name == "sqlite":
+        tx.connection().exec_driver_sql(_DAYS % _ROW, [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in rows])
+        return
+    a, d, m, b, n, s = zip(*rows, strict=True)
+    arrays: dict[str, Any] = {"a": list(a), "d": list(d), "m": list(m), "b": list(b), "n": list(n), "s": list(s), "slot": slot}
+    tx.connection().exec_driver_sql(_DAYS.replace("%s", _DAY_ARRAYS), arrays)
+
+
+# Advisory locks (any number of ours, slot): the session that holds one owns that slot.
+_FREE_SLOT = "SELECT slot FROM generate_series(1, 4096) AS slot WHERE pg_try_advisory_lock(7301945, slot) LIMIT 1"
+
+
+def slot_of(tx: Session) -> int:
+    """The slot that only this connection writes: 0 on SQLite, the lowest free one on PostgreSQL.
+
+    A connection keeps its slot (a session's advisory lock) until it closes, so no two transactions under way ever
+    add to the same row: nobody waits for a counter, and none can deadlock over one.
+    """
+    if tx.get_bind().dialect.name == "sqlite":
+        return 0
+    connection = tx.connection()
+    slot: int | None = connection.info.get("slot")
+    if slot is None:
+        slot = connection.exec_driver_sql(_FREE_SLOT).scalar()
+        connection.info["slot"] = slot = 0 if slot is None else slot
+    return slot
