@@ -1,6 +1,6 @@
 """Everything the bot remembers: a file per room, columns and constraints, no behaviour."""
 
-from bot.tables.agents import Agent, AgentOwner, Registry, Stage
+from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage
 from bot.tables.audit import Decision
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
@@ -17,7 +17,7 @@ from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, 
 __all__ = [
     "Absence", "Agent", "AgentNow", "AgentOwner", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
-    "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
+    "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
     "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Problem", "RatingEvent", "Registry", "Review",
     "Run", "SeenSlack", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

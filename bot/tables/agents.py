@@ -48,6 +48,7 @@ class AgentOwner(Table):
             postgresql_where=text("until IS NULL"),
         ),
         Index("ix_agent_owners_person_id", "person_id"),
+        Index("ix_agent_owners_chase_at", "chase_at"),
     )
 
     id: Mapped[Identity]
@@ -59,7 +60,37 @@ class AgentOwner(Table):
     asked_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]  # pressed `Not me`; the role is still theirs until someone else takes it
-    chase_at: Mapped[datetime | None]  # when the leads are told that nobody accepted
+    chase_at: Mapped[datetime | None]  # when the leads are told that nobody accepted; null once settled or told
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # who named them; null: the registry file
+
+
+class Handover(Table):
+    """A role on its way to another person: the one who holds it stays until the new one accepts."""
+
+    __tablename__ = "handovers"
+    __table_args__ = (
+        Index(
+            "uq_handovers_open",
+            "agent_id",
+            "role",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_handovers_person_id", "person_id"),
+        Index("ix_handovers_chase_at", "chase_at"),
+    )
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    role: Mapped[str] = mapped_column(String(16))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))  # who shall take it
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # who asked for it; null: the registry file
+    asked_at: Mapped[datetime]
+    chase_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]  # accepted, declined, or taken back
 
 
 class Stage(Table):
