@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +17,9 @@ _ADVISORY_LOCK = 7_301_944_120  # any number, the same in every process: only on
 def _config() -> Config:
     config = Config()
     here = Path(__file__).resolve().parent
-    found = next((place for place in (here.parent / "migrations", here / "migrations") if place.is_dir()), None)
+    # Beside the package in a checkout; under the environment's share folder in the image.
+    places = (here.parent / "migrations", Path(sys.prefix) / "share" / "aiops" / "migrations")
+    found = next((place for place in places if (place / "env.py").is_file()), None)
     if found is None:
         raise FileNotFoundError("the migrations folder is missing beside the package")
     config.set_main_option("script_location", str(found))

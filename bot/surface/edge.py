@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from bot.blocks import Message, actions, button, context, mention, modal, sectio
 from bot.clock import Clock
 from bot.lanes import Lanes, Urgency
 from bot.outbox import flows as outbox
+from bot.people.directory import Team
 from bot.people.flows import Actor, Refused, actor_of, find_person, require, roles_of
 from bot.people.rules import Act
 from bot.surface import reading
@@ -35,19 +35,6 @@ log = structlog.get_logger(__name__)
 _OOPS = "Something went wrong on our side and nothing was saved. Please press again; if it stays so, tell whoever runs aiops-bot."
 
 
-@dataclass(frozen=True)
-class Home:
-    """Which workspace this deployment serves, and who the bot is in it."""
-
-    team_id: str
-    enterprise_id: str | None
-    bot_user: str
-    bot_id: str | None = None
-
-    def is_ours(self, team_id: str) -> bool:
-        return team_id in (self.team_id, self.enterprise_id)
-
-
 # Asks Slack who a person is (guest? stranger?) and keeps the answer; None where Slack did not say.
 Identify = Callable[[str, datetime], Awaitable[Person | None]]
 
@@ -55,12 +42,12 @@ Identify = Callable[[str, datetime], Awaitable[Person | None]]
 class Edge:
     """Turns Slack's deliveries into presses, and answers into what Slack shows."""
 
-    def __init__(self, surface: Surface, lanes: Lanes, clock: Clock, client: AsyncWebClient, home: Home, identify: Identify) -> None:
+    def __init__(self, surface: Surface, lanes: Lanes, clock: Clock, client: AsyncWebClient, team: Team, identify: Identify) -> None:
         self.surface = surface
         self.lanes = lanes
         self.clock = clock
         self.client = client
-        self.home = home
+        self.team = team
         self.identify = identify
         surface.add(actions={"surface.share": self._share})
 
@@ -89,10 +76,9 @@ class Edge:
     async def _authorize(self, **_: Any) -> AuthorizeResult:
         # One deployment serves one workspace: its identity is known from the start, not asked for at every press.
         return AuthorizeResult(
-            enterprise_id=self.home.enterprise_id,
-            team_id=self.home.team_id,
-            bot_user_id=self.home.bot_user,
-            bot_id=self.home.bot_id,
+            enterprise_id=self.team.enterprise_id,
+            team_id=self.team.team_id,
+            bot_user_id=self.team.bot_user,
             bot_token=self.client.token,
         )
 
@@ -100,7 +86,7 @@ class Edge:
         """The person, as the directory knows them; strangers stay strangers, and who cannot be checked is refused."""
         if who is None or not who.slack_id:
             return None
-        if not self.home.is_ours(who.team_id):
+        if not who.team_id or not self.team.is_ours(who.team_id):
             return await self._stranger(who)
         found = await self.lanes.read(lambda tx: _known(tx, who.slack_id))
         if found is not None:
@@ -175,7 +161,7 @@ class Edge:
         return event.get("type") == "app_mention" or (event.get("type") == "message" and event.get("channel_type") == "im")
 
     def _read_mention(self, body: Any, actor: Actor, now: datetime) -> Press:
-        return reading.read_mention(body, actor, now, self.home.bot_user)
+        return reading.read_mention(body, actor, now, self.team.bot_user)
 
     async def _take(
         self,
@@ -263,7 +249,7 @@ class Edge:
         if home is None or event.get("tab") not in (None, "home"):
             return
         try:
-            actor = await self._actor(reading.Who(str(event.get("user", "")), self.home.team_id, ""))
+            actor = await self._actor(reading.Who(str(event.get("user", "")), self.team.team_id, ""))
             if actor is None:
                 return
             now = self.clock.now()
