@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bot.quality.rules import Verdict
+from collections.abc import Mapping, Sequence
+
+from bot.quality.rules import Verdict, percent
 
 SYMBOLS: dict[str, str] = {
     Verdict.NOT_WORTH_USING: "🔴",
@@ -35,3 +37,79 @@ def verdict_words(verdict: str) -> str:
 def counts_words(counts: dict[str, int]) -> str:
     """`🔴 2 not worth using, 🟢 5 worth using`, worst first; what does not occur is left out."""
     return ", ".join(f"{SYMBOLS[each]} {counts[each]} {each.value}" for each in ORDER if counts.get(each))
+
+
+def score_words(share: float | None, low: float | None, high: float | None, n: int, machine: bool = False) -> str:
+    """`87% good (79% to 92%, 118 judged)`; without a judgement it says so, never a number."""
+    if share is None or not n:
+        return "nothing judged yet"
+    judged = f"{n:,} machine-judged" if machine else f"{n:,} judged"
+    return f"{percent(share)} good ({percent(low or 0.0)} to {percent(1.0 if high is None else high)}, {judged})"
+
+
+def points_words(share: float | None, before: float | None, what: str) -> str:
+    """`down 14 points from the week before`; empty where one of the two is missing."""
+    if share is None or before is None:
+        return ""
+    points = round((share - before) * 100)
+    if not points:
+        return f"level with {what}"
+    return f"{'up' if points > 0 else 'down'} {abs(points)} point{'' if abs(points) == 1 else 's'} from {what}"
+
+
+def ms_words(ms: float | None) -> str:
+    """`840 ms`, `2.4 s`, `3.1 min`: two figures are all a histogram is good for."""
+    if ms is None:
+        return ""
+    if ms < 995:
+        return f"{float(f'{ms:.2g}'):.0f} ms"
+    if ms < 99_500:
+        return f"{float(f'{ms / 1000:.2g}'):g} s"
+    return f"{float(f'{ms / 60_000:.2g}'):g} min"
+
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+
+def money_words(nano_by_currency: Mapping[str, int]) -> str:
+    """`$4.12`, `€0.0031 and $2.00`: cents, and more digits only below one cent."""
+    told = []
+    for currency, nano in sorted(nano_by_currency.items()):
+        if not nano:
+            continue
+        amount = nano / 1e9
+        figure = f"{amount:,.2f}" if abs(amount) >= 0.01 else f"{amount:.2g}"
+        told.append(f"{_SIGNS[currency]}{figure}" if currency in _SIGNS else f"{figure} {currency}")
+    return " and ".join(told)
+
+
+def share_words(part: int, whole: int) -> str:
+    """`0.9%` of a count, with one decimal only where it is small."""
+    if not whole:
+        return "0%"
+    value = part / whole * 100
+    return f"{value:.1f}%" if 0 < value < 9.95 else f"{value:.0f}%"
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """`1 output`, `1,204 outputs`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None], low: float = 0.0, high: float | None = None) -> str:
+    """A line of bars, one per value; a dot where nothing is known, which is not the same as zero."""
+    known = [value for value in values if value is not None]
+    top = (max(known, default=0.0) if high is None else high) - low
+    bars = []
+    for value in values:
+        level = 0 if value is None or top <= 0 else round((value - low) / top * (len(_BARS) - 1))
+        bars.append("·" if value is None else _BARS[min(max(level, 0), len(_BARS) - 1)])
+    return "".join(bars)

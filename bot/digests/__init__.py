@@ -1,0 +1,1 @@
+"""The daily health summary of each owner channel, once per local working day, and who has reviewed it."""
