@@ -32,6 +32,7 @@ class Act(StrEnum):
     RATE = "rate an output"
     ACCEPT_ROLE = "accept or decline a role one was named for"
     ADD_AGENT = "add an agent in Slack"
+    NAME_OWNER = "name another owner of an agent"
     TEST_PAGE = "send oneself a test page"
     REVIEW = "mark a digest as reviewed"
     ACKNOWLEDGE = "acknowledge a page"
@@ -60,6 +61,7 @@ RULES: dict[Act, Rule] = {
     Act.RATE: Rule(_ANY_MEMBER, "Ratings come from full members of this workspace."),
     Act.ACCEPT_ROLE: Rule(_OWNERS | {Role.SPONSOR}, "Only the person who was named can answer this."),
     Act.ADD_AGENT: Rule(_ANY_MEMBER, "Agents are added by full members of this workspace."),
+    Act.NAME_OWNER: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Owners are named by the present owners of the agent, or by a lead."),
     Act.TEST_PAGE: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Test pages are for the owners of this agent."),
     Act.REVIEW: Rule(_OWNERS, "This is for the owners of this agent."),
     Act.ACKNOWLEDGE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
