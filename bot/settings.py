@@ -57,6 +57,17 @@ class Settings(BaseModel):
         return self.slack_bot_token is None and self.slack_app_token is None and untouched
 
     @property
+    def database(self) -> str:
+        """The database in use: the demo fleet has its own, so that it can never mix with a real workspace's."""
+        return f"sqlite:///{self.var}/demo.db" if self.is_local and self.database_url == _default("database_url") else self.database_url
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is reached: the public URL, else its own address."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def secrets(self) -> list[str]:
         """The signing secrets, the signing one first."""
         return [part.strip() for part in self.secret.get_secret_value().split(",") if part.strip()] if self.secret else []

@@ -1,0 +1,308 @@
+"""The `aiops` command: reads arguments, has the work carried out (by the running server where there is one), shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from bot import __version__
+from bot.control import Line, ask_server, socket_path
+from bot.db import DatabaseInUse, SchemaMismatch
+from bot.settings import Settings, SettingsError, read_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The operations layer for AI agents, lived in Slack.")
+events = typer.Typer(no_args_is_help=True, help="What agents report.")
+check = typer.Typer(no_args_is_help=True, help="Promises about agents.")
+token = typer.Typer(no_args_is_help=True, help="Bearer tokens for agents and scripts.")
+export = typer.Typer(no_args_is_help=True, help="Write the present state out.")
+demo = typer.Typer(no_args_is_help=True, help="The demo fleet of the local mode.")
+for name, group in {"events": events, "check": check, "token": token, "export": export, "demo": demo}.items():
+    app.add_typer(group, name=name)
+
+FAILED, WRONG_INPUT, NO_SERVER = 1, 2, 3  # exit codes, told in `aiops --help` of each command's failures
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+ConfigFile = Annotated[Path | None, typer.Argument(help="The registry; AIOPS_CONFIG (./aiops.yml) where left out.")]
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def up() -> None:
+    """Start the server: the local workspace with a demo fleet, or your Slack workspace where tokens are set."""
+    from bot.serve import serve
+
+    try:
+        serve(_settings())
+    except (SettingsError, DatabaseInUse, SchemaMismatch) as error:
+        _stop(str(error), WRONG_INPUT)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's schema; safe to run again."""
+    from bot.db import Database
+    from bot.migrate import upgrade
+
+    settings = _settings()
+    db = Database(settings.database)
+    try:
+        before = db.schema()
+        if before is None or db.is_sqlite:
+            db.hold()
+        upgrade(db)
+        after = db.schema()
+        typer.echo(f"The database stands at schema {after}." if before == after else f"The database went from {before or 'nothing'} to schema {after}.")
+    except DatabaseInUse as error:
+        _stop(str(error), WRONG_INPUT)
+    finally:
+        db.close()
+
+
+@app.command()
+def plan(file: ConfigFile = None, json: Json = False) -> None:
+    """Show what `aiops apply` would change, and what differs between the file and what people decided in Slack."""
+    _carry("plan", _document(file), json)
+
+
+@app.command()
+def apply(file: ConfigFile = None, json: Json = False) -> None:
+    """Make the registry so: all of the file or nothing."""
+    _carry("apply", {**_document(file), "by": _who()}, json)
+
+
+@export.command("config")
+def export_config() -> None:
+    """Print the present state as an aiops.yml."""
+    _carry("export_config", {}, False)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say in plain words what is missing (tokens, scopes, memberships, unreachable owners) and how to mend it."""
+    _carry("doctor", {}, json)
+
+
+@app.command()
+def status(what: Annotated[list[str] | None, typer.Argument(help="An agent or a department; the fleet where left out.")] = None, json: Json = False) -> None:
+    """How the fleet is, worst first."""
+    _carry("status", {"what": " ".join(what or [])}, json)
+
+
+@app.command()
+def digest(channel: Annotated[str, typer.Argument(help="#channel or its id.")]) -> None:
+    """Show what a channel's summary would say if it were posted now."""
+    _carry("digest", {"channel": channel}, False)
+
+
+@app.command()
+def ack(page: Annotated[int, typer.Argument(help="The page's number.")], person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")]) -> None:
+    """Acknowledge a page, so that the calling stops (also when Slack is down)."""
+    _carry("ack", {"page": page, "person": person}, False)
+
+
+@events.command("tail")
+def events_tail(json: Json = False) -> None:
+    """Watch accepted and refused events as they come in; needs a running server."""
+    _carry("events_tail", {}, json, server_only=True)
+
+
+@check.command("kinds")
+def check_kinds(json: Json = False) -> None:
+    """List the kinds of checks and what each needs."""
+    _carry("check_kinds", {}, json)
+
+
+@check.command("test")
+def check_test(agent: Annotated[str, typer.Argument()], name: Annotated[str | None, typer.Argument(help="One check; all where left out.")] = None, json: Json = False) -> None:
+    """Say what an agent's checks would find now, without opening any problem."""
+    _carry("check_test", {"agent": agent, "name": name}, json)
+
+
+@token.command("make")
+def token_make(
+    name: Annotated[str, typer.Option(help="What it is for.")],
+    scope: Annotated[list[str], typer.Option(help="events, telemetry, import, read, gate, permissions or admin; repeat for several.")],
+    agent: Annotated[list[str] | None, typer.Option(help="Limit it to these agents; the whole workspace where left out.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Expires after this many days.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a token; it is shown once."""
+    _carry("token_make", {"name": name, "scopes": scope, "agents": agent, "days": days}, json)
+
+
+@token.command("list")
+def token_list(json: Json = False) -> None:
+    """List the tokens (never their secrets)."""
+    _carry("token_list", {}, json)
+
+
+@token.command("revoke")
+def token_revoke(public_id: Annotated[str, typer.Argument(help="The part between the underscores.")]) -> None:
+    """End a token at once."""
+    _carry("token_revoke", {"public_id": public_id}, False)
+
+
+@app.command("import")
+def import_events(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON of events, also .gz.")], json: Json = False) -> None:
+    """Read events of any age: fills counters and baselines, posts nothing, runs no check. Goes on where it stopped."""
+    _carry("import", {"file": str(file.resolve())}, json)
+
+
+@demo.command("reset")
+def demo_reset() -> None:
+    """Throw the demo's databases away; the next `aiops up` starts over."""
+    settings = _settings()
+    if not settings.is_local:
+        _stop("This is for the local mode only; your settings name a real workspace.", WRONG_INPUT)
+    from bot.serve import reset_demo
+
+    try:
+        gone = reset_demo(settings)
+    except DatabaseInUse:
+        _stop("The server is running: stop it first (Ctrl-C), then reset.", WRONG_INPUT)
+    typer.echo(f"Removed {gone} files. `aiops up` starts a new demo." if gone else "There was no demo yet. `aiops up` starts one.")
+
+
+@app.command()
+def workspace(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8090,
+    db: Annotated[str, typer.Option(help="A file to keep messages in.")] = ":memory:",
+    limits: Annotated[str, typer.Option(help="slack or none.")] = "slack",
+    seed: Annotated[Path | None, typer.Option(help="A JSON file with people, channels and apps.")] = None,
+) -> None:
+    """Start the Slack-like workspace alone, as an outside world for drills."""
+    import runpy
+
+    sys.argv = ["aiops workspace", "--port", str(port), "--db", db, "--limits", limits, *(["--seed", str(seed)] if seed else [])]
+    runpy.run_module("bot.workspace", run_name="__main__")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# --- carrying out -----------------------------------------------------------------------------------------------
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        _stop(str(error), WRONG_INPUT)
+
+
+def _stop(words: str, code: int) -> Any:
+    typer.echo(words, err=True)
+    raise typer.Exit(code)
+
+
+def _who() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "someone at the command line"
+
+
+def _document(file: Path | None) -> dict[str, Any]:
+    path = file or _settings().config
+    try:
+        return {"name": str(path), "text": path.read_text("utf-8")}
+    except FileNotFoundError:
+        _stop(f"{path} does not exist. Begin with docs/aiops.example.yml, or `aiops export config > {path}`.", WRONG_INPUT)
+    except (OSError, UnicodeDecodeError) as error:
+        _stop(f"{path} cannot be read: {error}", WRONG_INPUT)
+    return {}
+
+
+def _carry(job: str, args: dict[str, Any], as_json: bool, *, server_only: bool = False) -> None:
+    try:
+        code = asyncio.run(_show(job, args, as_json, server_only))
+    except KeyboardInterrupt:
+        code = 130
+    except (SettingsError, DatabaseInUse, SchemaMismatch) as error:
+        _stop(str(error), WRONG_INPUT)
+    raise typer.Exit(code)
+
+
+async def _show(job: str, args: dict[str, Any], as_json: bool, server_only: bool) -> int:
+    printer = _Printer(as_json)
+    code = 0
+    try:
+        async for line in _lines(_settings(), job, args, server_only):
+            code = printer.show(line) or code
+    finally:
+        printer.close()
+    return code
+
+
+async def _lines(settings: Settings, job: str, args: dict[str, Any], server_only: bool) -> AsyncIterator[Line]:
+    from bot.db import Database
+
+    db = Database(settings.database)
+    path = socket_path(db.url.database if db.is_sqlite else None, settings.var)
+    try:
+        async for line in ask_server(path, job, args):
+            yield line
+        return
+    except ConnectionError:
+        if server_only:
+            yield {"error": "No server is running here: start one with `aiops up`.", "exit": NO_SERVER}
+            return
+    finally:
+        db.close()
+    from bot.serve import alone
+
+    async with alone(settings) as jobs:
+        async for line in jobs[job](args):
+            yield line
+
+
+class _Printer:
+    """Shows lines as text or JSON, with a progress bar for long work."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self._progress: Any = None
+        self._task: Any = None
+
+    def show(self, line: Line) -> int:
+        """Print one line; returns the exit code it asks for."""
+        if "progress" in line:
+            self._advance(line["progress"])
+        elif "error" in line:
+            typer.echo(line["error"], err=True)
+        elif self.as_json and "json" in line:
+            typer.echo(orjson.dumps(line["json"], option=orjson.OPT_INDENT_2).decode())
+        elif not self.as_json and "text" in line:
+            typer.echo(line["text"])
+        return int(line.get("exit", 0))
+
+    def _advance(self, step: dict[str, Any]) -> None:
+        if self.as_json or not sys.stderr.isatty():
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._progress = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn(), console=Console(stderr=True))
+            self._progress.start()
+            self._task = self._progress.add_task(step.get("words", ""), total=step["total"] or 1)
+        self._progress.update(self._task, completed=step["done"], description=step.get("words", ""))
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
