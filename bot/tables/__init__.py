@@ -4,7 +4,7 @@ from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage
 from bot.tables.audit import Decision
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
-from bot.tables.feedback import RatingEvent, Review, Vote
+from bot.tables.feedback import RatingEvent, Review, ReviewTimer, Vote
 from bot.tables.incidents import Incident, IncidentItem, TimelineEntry
 from bot.tables.intake import ImportRun, Mark, SeenSlack, Token
 from bot.tables.outbox import Attempt, Lease, OutMessage, Pace
@@ -18,6 +18,6 @@ __all__ = [
     "Absence", "Agent", "AgentNow", "AgentOwner", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
     "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
-    "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Problem", "RatingEvent", "Registry", "Review",
+    "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer",
     "Run", "SeenSlack", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

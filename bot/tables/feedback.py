@@ -60,3 +60,15 @@ class Review(Table):
     local_day: Mapped[str] = mapped_column(String(10))  # the reviewer's day it was asked for
     state: Mapped[str] = mapped_column(String(16), default="asked")  # asked, done, skipped
     done_at: Mapped[datetime | None]
+
+
+class ReviewTimer(Table):
+    """When a reviewer's next share of the daily sample is drawn (`person_id` null: when reviewers are looked up anew)."""
+
+    __tablename__ = "review_timers"
+    __table_args__ = (UniqueConstraint("person_id"), Index("ix_review_timers_due_at", "due_at"))
+
+    id: Mapped[Identity]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    due_at: Mapped[datetime | None]
+    asked_until: Mapped[datetime | None]  # outputs up to here were in the last draw

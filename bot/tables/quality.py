@@ -120,3 +120,4 @@ class AgentNow(Table):
     dirty_at: Mapped[datetime | None]  # something came in since the last fold
     refresh_at: Mapped[datetime | None]  # when time alone can change the verdict (silence, a new day)
     folded_at: Mapped[datetime | None]
+    spec_rev: Mapped[int] = mapped_column(default=0)  # of the agent, as last folded

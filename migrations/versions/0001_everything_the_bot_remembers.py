@@ -289,6 +289,7 @@ def upgrade() -> None:
         sa.Column("dirty_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("refresh_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("folded_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("spec_rev", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_agent_now_agent_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_now")),
         sa.UniqueConstraint("agent_id", name=op.f("uq_agent_now_agent_id")),
@@ -646,6 +647,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rating_events")),
         sa.UniqueConstraint("agent_id", "ext_id", name=op.f("uq_rating_events_agent_id_ext_id")),
     )
+    op.create_table(
+        "review_timers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("asked_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_review_timers_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_timers")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_review_timers_person_id")),
+    )
+    with op.batch_alter_table("review_timers", schema=None) as batch_op:
+        batch_op.create_index("ix_review_timers_due_at", ["due_at"], unique=False)
+
     op.create_table(
         "runs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -1041,6 +1055,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_runs_agent_id_occurred_at")
 
     op.drop_table("runs")
+    with op.batch_alter_table("review_timers", schema=None) as batch_op:
+        batch_op.drop_index("ix_review_timers_due_at")
+
+    op.drop_table("review_timers")
     op.drop_table("rating_events")
     with op.batch_alter_table("person_lists", schema=None) as batch_op:
         batch_op.drop_index("ix_person_lists_look_at")
