@@ -120,6 +120,18 @@ def file(
     return row
 
 
+def mend(tx: Session, now: datetime, key: str, message: Message) -> None:
+    """Edit a call that already stands outside in place, so that no button stays on it; one not yet sent is left alone."""
+    row = find(tx, key)
+    if row is None or row.want == message.want() or row.state in ("dropped", "failed", "removed"):
+        return
+    if row.shown_rev > 0 or row.lease_until is not None:
+        row.want = message.want()
+        row.want_rev += 1
+        row.state, row.due_at, row.priority = "pending", now, int(Priority.PAGE)
+        wake(tx, "outbox")
+
+
 def drop(tx: Session, cause: str) -> int:
     """The cause is gone: its calls that were not yet sent will not be; returns how many."""
     changed = tx.execute(

@@ -1,0 +1,233 @@
+"""Starting, moving and stopping climbs, and finding the people behind a rung: in one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import ROLE_WORDS, ROLES, lead_people, who_is_called
+from bot.agents.spec import StepSpec
+from bot.blocks import channel_link, escape, when
+from bot.db import wake
+from bot.ladders import rules
+from bot.ladders.rules import NextCall, Place, Step
+from bot.people.flows import is_away, owners_of
+from bot.tables import Agent, Call, Climb, Person
+
+BATCH = 100
+POISON = timedelta(minutes=1)  # how long a climb that raised steps aside
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whom the next call reaches: people or a channel, up to which rung, and who was passed over and why."""
+
+    last: int
+    words: str  # "operations owner", "leads", "#ai-leads"
+    people: tuple[Person, ...] = ()
+    channel: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def anybody(self) -> bool:
+        return bool(self.people or self.channel)
+
+    def names(self) -> str:
+        """Whom it reaches, pinging nobody."""
+        told = [escape(person.name or person.email or "someone") for person in self.people]
+        return ", ".join(told) or (channel_link(self.channel) if self.channel else "nobody")
+
+
+def start_climb(tx: Session, now: datetime, kind: str, subject_id: int, steps: Iterable[StepSpec]) -> Climb:
+    """Begin calling people about a subject; a climb already under way goes on as it is."""
+    found = live_climb(tx, kind, subject_id)
+    if found is not None:
+        return found
+    ordered = rules.in_order([Step(step.call, step.after) for step in steps])
+    place = rules.begin(now)
+    climb = Climb(
+        subject_kind=kind,
+        subject_id=subject_id,
+        steps=[{"call": step.call, "after": int(step.after.total_seconds())} for step in ordered],
+        round_at=now,
+        next_at=rules.due(ordered, place),
+        started_at=now,
+    )
+    tx.add(climb)
+    tx.flush()
+    wake(tx, "ladders")
+    return climb
+
+
+def stop_climb(tx: Session, now: datetime, kind: str, subject_id: int, why: str) -> bool:
+    """Call nobody any more about this subject; says whether a climb was under way."""
+    climb = live_climb(tx, kind, subject_id, lock=True)
+    if climb is None:
+        return False
+    climb.stopped_at, climb.stopped_why, climb.next_at = now, why, None
+    return True
+
+
+def live_climb(tx: Session, kind: str, subject_id: int, *, lock: bool = False) -> Climb | None:
+    """The climb under way about a subject; `lock` holds it until the commit, so that no call slips out meanwhile."""
+    sought = select(Climb).where(Climb.subject_kind == kind, Climb.subject_id == subject_id, Climb.stopped_at.is_(None))
+    if lock:
+        sought = sought.with_for_update().execution_options(populate_existing=True)
+    return tx.scalars(sought).first()
+
+
+def due_climbs(tx: Session, now: datetime, kind: str) -> list[Climb]:
+    """Up to 100 climbs whose next call is due, claimed for this transaction; also those that the clock left behind."""
+    left_behind = or_(and_(Climb.rung > 0, Climb.round_at > now + rules.LATE), Climb.next_at > now + rules.REST + rules.LATE)
+    due = or_(Climb.next_at <= now, left_behind)
+    sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), due).order_by(Climb.next_at)
+    rows = tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True)).all()
+    ready = []
+    for climb in rows:
+        steps, place = steps_of(climb), place_of(climb)
+        if rules.clock_went_back(steps, place, now):
+            _stand(climb, steps, rules.set_back(steps, place, now))
+        if climb.next_at is not None and climb.next_at <= now:
+            ready.append(climb)
+    return ready
+
+
+def take_rung(tx: Session, now: datetime, climb: Climb, agent: Agent) -> Reach:
+    """Find whom to call now and move the climb on; the caller writes the calls."""
+    steps, place = steps_of(climb), place_of(climb)
+    reach = reach_of(tx, now, agent, steps, place.rung, climb)
+    _stand(climb, steps, rules.after_calling(steps, place, reach.last, now))
+    return reach
+
+
+def hurry(tx: Session, now: datetime, climb: Climb) -> bool:
+    """A call is known not to have arrived: the next rung of this round does not wait. Says whether there is one."""
+    if climb.next_at is None or climb.rung == 0 or climb.next_at <= now:
+        return False
+    # The round is moved so that the rungs after it keep their distances.
+    climb.round_at -= climb.next_at - now
+    climb.next_at = now
+    wake(tx, "ladders")
+    return True
+
+
+def step_aside(climb: Climb, now: datetime) -> None:
+    """A climb that raised is tried again in a minute, and does not hold up the others."""
+    climb.next_at = now + POISON
+
+
+def next_call(tx: Session, climb: Climb, agent: Agent) -> NextCall | None:
+    """Who is called next and when, for the message; None once the climb has stopped."""
+    if climb.next_at is None:
+        return None
+    reach = reach_of(tx, climb.next_at, agent, steps_of(climb), climb.rung, climb)
+    if not reach.anybody:
+        return NextCall("the ladder begins again", f"round {climb.round + 1}", climb.next_at, climb.round + 1)
+    return NextCall(reach.names(), reach.words, climb.next_at, climb.round)
+
+
+def steps_of(climb: Climb) -> tuple[Step, ...]:
+    return rules.in_order([Step(str(step["call"]), timedelta(seconds=int(step["after"]))) for step in climb.steps])
+
+
+def place_of(climb: Climb) -> Place:
+    return Place(climb.rung, climb.round, climb.round_at)
+
+
+def reach_of(tx: Session, now: datetime, agent: Agent, steps: Sequence[Step], rung: int, climb: Climb | None = None) -> Reach:
+    """The first rung from `rung` on that reaches somebody; empty roles and absent people are passed over with a note.
+
+    Where nobody at all is reached in a round it falls to the owners, then the leads, then the agent's channel, and at
+    last to owners who are away: an absence never leaves a problem with nobody.
+    """
+    notes: list[str] = []
+    for index in range(rung, len(steps)):
+        call = steps[index].call
+        people, channel, said = _behind(tx, now, agent, call)
+        notes += said
+        if people or channel:
+            return Reach(index, rung_words(call), people, channel, tuple(notes))
+    last = len(steps) - 1
+    if climb is not None and _called_in(tx, climb.id, climb.round):
+        return Reach(last, rung_words(steps[last].call), notes=tuple(notes))
+    return _fall(tx, now, agent, last, notes)
+
+
+def rung_words(call: str) -> str:
+    """A rung as people read it."""
+    if call.startswith("person:"):
+        return "the person asked"
+    words = ROLE_WORDS.get(call.removesuffix("_owner"), call)
+    return escape(words)
+
+
+def _behind(tx: Session, now: datetime, agent: Agent, call: str) -> tuple[tuple[Person, ...], str | None, list[str]]:
+    """The people and channel behind one rung who can be called now, and why the others cannot."""
+    if call.startswith("person:"):
+        person = tx.get(Person, int(call.removeprefix("person:")))
+        return (person,) if person is not None else (), None, []
+    reached = who_is_called(tx, agent, call)
+    if reached.channel:
+        return (), reached.channel, []
+    if not reached.people:
+        return (), None, [_why_nobody(tx, agent, call)]
+    present, notes = _present(tx, now, reached.people)
+    return present, None, notes
+
+
+def _present(tx: Session, now: datetime, people: Iterable[Person]) -> tuple[tuple[Person, ...], list[str]]:
+    able, notes = [], []
+    for person in people:
+        name = escape(person.name or person.email or "someone")
+        absence = is_away(tx, person.id, now)
+        if person.kind != "member":
+            notes.append(f"{name} is a guest and cannot answer a page: passed over.")
+        elif not person.slack_id and not any(person.addresses.get(route) for route in person.wake):
+            notes.append(f"{name} has neither a Slack account nor another route: passed over.")
+        elif absence is not None:
+            notes.append(f"{name} is away until {when(absence.until)}: passed over.")
+        else:
+            able.append(person)
+    return tuple(able), notes
+
+
+def _why_nobody(tx: Session, agent: Agent, call: str) -> str:
+    words = rung_words(call)
+    role = call.removesuffix("_owner")
+    if role in ROLES:
+        row = owners_of(tx, agent.id).get(role)
+        person = tx.get(Person, row.person_id) if row else None
+        if person is not None:
+            return f"{escape(person.name or 'The ' + words)} ({words}) left the workspace: passed over."
+        return f"No {words} is named: passed over."
+    return f"Nobody is reached by {words}: passed over."
+
+
+def _fall(tx: Session, now: datetime, agent: Agent, last: int, notes: list[str]) -> Reach:
+    rows = owners_of(tx, agent.id)
+    found = [tx.get(Person, rows[role].person_id) for role in ("operations", "backup", "business", "sponsor") if role in rows]
+    owners = list({person.id: person for person in found if person is not None and person.active}.values())
+    notes = [*notes, "The ladder reached nobody, so it falls to whoever is left."]
+    present, _ = _present(tx, now, owners)
+    if present:
+        return Reach(last, "owners", present, None, tuple(notes))
+    leads, _ = _present(tx, now, lead_people(tx))
+    if leads:
+        return Reach(last, "leads", leads, None, tuple(notes))
+    if agent.channel_id:
+        return Reach(last, "the channel", (), agent.channel_id, tuple(notes))
+    reachable = tuple(person for person in owners if person.kind == "member" and person.slack_id)
+    return Reach(last, "owners, though they are away", reachable, None, tuple(notes))
+
+
+def _called_in(tx: Session, climb_id: int, round: int) -> bool:
+    return tx.scalars(select(Call.id).where(Call.climb_id == climb_id, Call.round == round).limit(1)).first() is not None
+
+
+def _stand(climb: Climb, steps: Sequence[Step], place: Place) -> None:
+    climb.rung, climb.round, climb.round_at = place.rung, place.round, place.round_at
+    climb.next_at = rules.due(steps, place)

@@ -1,0 +1,180 @@
+"""Calling people: the step that climbs the ladders, and the one that makes sure each call arrived."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bot import audit
+from bot.blocks import Message, mention
+from bot.ladders.flows import BATCH, due_climbs, hurry, step_aside, stop_climb, take_rung
+from bot.outbox import flows as outbox
+from bot.paging import messages, rules, showing
+from bot.paging.reading import calls_of, named, page_view
+from bot.paging.rules import Arrival
+from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person
+
+log = structlog.get_logger(__name__)
+
+SLACK_GONE = "slack_revoked"  # the mark that is set while the bot's token is revoked or the app uninstalled
+
+
+class Links(Protocol):
+    """Makes links that work without Slack; composed where the public URL and the secret are known."""
+
+    def acknowledge(self, now: datetime, page_id: int, person_id: int) -> str | None:
+        """One person's link to acknowledge one page; None where there is no public URL."""
+
+
+def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
+    """Make the calls that are due, and give calls that did not arrive to the next route; says whether there was work."""
+    climbs = due_climbs(tx, now, "page")
+    for climb in climbs:
+        try:
+            with tx.begin_nested():
+                _call_rung(tx, now, climb, links)
+        except Exception:
+            log.exception("a climb raised and steps aside", climb=climb.id)
+            step_aside(climb, now)
+    settled = _settle_calls(tx, now, links)
+    return bool(climbs) or settled
+
+
+def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) -> None:
+    page = tx.scalars(select(Page).where(Page.id == climb.subject_id).with_for_update().execution_options(populate_existing=True)).first()
+    if page is None or page.resolved_at is not None or page.acked_at is not None:
+        stop_climb(tx, now, "page", climb.subject_id, "nobody needs to be called any more")
+        return
+    agent = tx.get_one(Agent, page.agent_id)
+    if page.test and climb.round > 1:
+        _end_test(tx, now, page)
+        return
+    round, before = climb.round, len(calls_of(tx, page.id))
+    reach = take_rung(tx, now, climb, agent)
+    for person in reach.people:
+        routes = rules.routes_of(person.slack_id, person.wake, person.addresses)
+        _call(tx, now, climb, page, person, route=routes[0], round=round, rung=reach.last, role=reach.words, before=before, links=links)
+    if reach.channel:
+        _call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
+    if not page.test and (reach.anybody or reach.notes):
+        told = messages.called_line(reach.names(), reach.words, round, reach.notes, before)
+        showing.add_line(tx, now, page, f"called:{climb.id}:{round}:{reach.last}", told)
+        words = f"called {reach.names()}"
+        audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": list(reach.notes)})
+    showing.show_page(tx, now, page)
+
+
+def _call(
+    tx: Session, now: datetime, climb: Climb, page: Page, person: Person, *, route: str, round: int, rung: int, role: str, before: int, links: Links | None
+) -> None:
+    """One new post to one person by one route, and the row that waits for its confirmation."""
+    key = f"call:{climb.id}:{round}:{rung}:{person.id}" + ("" if route == "slack" else f":{route}")
+    if outbox.find(tx, key) is not None:
+        return
+    to = str(person.slack_id if route == "slack" else person.addresses[route])
+    # A link in the DM would only repeat the button; elsewhere it is the only way to answer.
+    link = links.acknowledge(now, page.id, person.id) if links is not None and route != "slack" else None
+    told = messages.call_message(
+        page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, link=link
+    )
+    outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route)
+    tx.add(
+        Call(
+            climb_id=climb.id, round=round, rung=rung, person_id=person.id, target=f"person:{person.id}", route=route,
+            message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
+        )
+    )
+    tx.flush()
+
+
+def _call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: str, *, round: int, rung: int, role: str, before: int) -> None:
+    key = f"call:{climb.id}:{round}:{rung}:{channel}"
+    if outbox.find(tx, key) is not None:
+        return
+    told = messages.channel_call(page_view(tx, page), calls_before=before)
+    outbox.call(tx, now, key=key, to=channel, message=told, cause=showing.cause_of(page.id))
+    tx.add(
+        Call(
+            climb_id=climb.id, round=round, rung=rung, person_id=None, target=f"channel:{channel}", route="slack",
+            message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
+        )
+    )
+    tx.flush()
+
+
+def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
+    """Look at calls that wait for confirmation: accepted, or given to the person's next route."""
+    down = slack_is_down(tx)
+    told = or_(Call.confirm_by <= now, OutMessage.shown_rev > 0, OutMessage.state.in_(("failed", "dropped")), *([Call.route == "slack"] if down else []))
+    sought = select(Call, OutMessage).join(OutMessage, OutMessage.key == Call.message_key).where(Call.confirm_by.is_not(None), told)
+    rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True)).all()
+    for call, row in rows:
+        try:
+            with tx.begin_nested():
+                _settle(tx, now, call, row, down=down, links=links)
+        except Exception:
+            log.exception("a call raised and steps aside", call=call.id)
+            call.confirm_by = now + rules.CONFIRM_WITHIN
+    return bool(rows)
+
+
+def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bool, links: Links | None) -> None:
+    climb = tx.get_one(Climb, call.climb_id)
+    page = tx.get_one(Page, climb.subject_id)
+    arrival = rules.how_it_arrived(
+        shown=row.shown_rev > 0,
+        given_up=row.state == "failed",
+        route_is_down=down and call.route == "slack",
+        confirm_by=call.confirm_by or now,
+        now=now,
+    )
+    if arrival is Arrival.CONFIRMED:
+        call.state, call.confirm_by = "confirmed", None
+        return
+    if climb.stopped_at is not None or row.state == "dropped":
+        call.state, call.confirm_by = "dropped", None
+        return
+    person = tx.get(Person, call.person_id) if call.person_id is not None else None
+    used = [each.route for each in calls_of(tx, page.id) if (each.climb_id, each.round, each.rung, each.target) == (call.climb_id, call.round, call.rung, call.target)]
+    route = rules.next_route(rules.routes_of(person.slack_id, person.wake, person.addresses), used) if person is not None else None
+    name = named(person) if person is not None else "the channel"
+    if person is not None and route is not None:
+        call.state, call.confirm_by = "failed" if arrival is Arrival.FAILED else "late", None
+        _call(tx, now, climb, page, person, route=route, round=call.round, rung=call.rung, role="the next to answer", before=0, links=links)
+        words = f"The call to {name} by {call.route} did not arrive ({_why(arrival, row)}): calling by {route}."
+        showing.add_line(tx, now, page, f"route:{call.id}", Message(words))
+        showing.show_page(tx, now, page)
+        return
+    words = f"The call to {name} by {call.route} is not confirmed ({_why(arrival, row)}), and there is no other route to them."
+    showing.add_line(tx, now, page, f"unreached:{call.id}", Message(words))
+    if arrival is Arrival.FAILED:
+        call.state, call.confirm_by = "failed", None
+        # Proof that nobody was reached on this rung is as good as the time being up.
+        siblings = [each for each in calls_of(tx, page.id) if (each.climb_id, each.round, each.rung) == (call.climb_id, call.round, call.rung)]
+        if all(each.state in ("failed", "late") for each in siblings):
+            hurry(tx, now, climb)
+            showing.show_page(tx, now, page)
+        return
+    call.confirm_by = now + max(rules.CONFIRM_WITHIN, timedelta(seconds=1))  # it may still arrive: look again
+
+
+def _why(arrival: Arrival, row: OutMessage) -> str:
+    return "it was refused" if arrival is Arrival.FAILED and row.state == "failed" else "no confirmation in time" if arrival is Arrival.LATE else "Slack has shut the bot out"
+
+
+def slack_is_down(tx: Session) -> bool:
+    """Whether the bot is known to be shut out of Slack (uninstalled, or its token revoked)."""
+    return tx.get(Mark, SLACK_GONE) is not None
+
+
+def _end_test(tx: Session, now: datetime, page: Page) -> None:
+    page.resolved_at = now
+    page.resolved_why = f"nobody acknowledged this test page within {messages.span(rules.TEST_LASTS)}. Check whether the calls reached you, by every route."
+    stop_climb(tx, now, "page", page.id, "the test is over")
+    outbox.drop(tx, showing.cause_of(page.id))
+    audit.record(tx, now, "page.test_over", f"page:{page.id}", came_from="timer", words=page.resolved_why)
+    showing.show_page(tx, now, page)

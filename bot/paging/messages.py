@@ -1,0 +1,286 @@
+"""What a page says, in the channel, in a DM, on a call and in its thread: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    channel_link,
+    clip,
+    clock_time,
+    context,
+    escape,
+    header,
+    section,
+    when,
+)
+from bot.ladders.rules import NextCall
+
+SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class ProblemView:
+    """One failing check, as a page tells it."""
+
+    title: str
+    says: str
+    since: datetime
+    evidence: tuple[tuple[str, str], ...] = ()
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CallView:
+    """One person or channel called."""
+
+    name: str
+    at: datetime
+    route: str = "slack"
+    state: str = "sent"
+
+
+@dataclass(frozen=True)
+class PageView:
+    """All that a page shows, the same in every place."""
+
+    id: int
+    agent: str
+    severity: str
+    opened_at: datetime
+    problems: tuple[ProblemView, ...]
+    calls: tuple[CallView, ...] = ()
+    next: NextCall | None = None
+    round: int = 1
+    acked_by: str | None = None  # escaped name
+    acked_at: datetime | None = None
+    took: bool = False
+    resolved_at: datetime | None = None
+    resolved_why: str = ""
+    runbook: str | None = None
+    changes: tuple[str, ...] = ()
+    incident: int | None = None
+    test: bool = False
+    unconfirmed: bool = False  # its owners have not accepted
+    why: str = ""  # why the promise was made
+
+    @property
+    def value(self) -> str:
+        return f"page:{self.id}"
+
+    @property
+    def worst(self) -> ProblemView | None:
+        return next((each for each in self.problems if each.closed_at is None), self.problems[0] if self.problems else None)
+
+
+def lead(page: PageView) -> str:
+    """Severity, agent and failure within 80 characters: what a lock screen shows."""
+    kind = "TEST PAGE" if page.test else page.severity.upper()
+    title = page.worst.title if page.worst else "it recovered"
+    agent = clip(page.agent, 30)
+    return clip(f"{kind} {agent}: {clip(title, 78 - len(kind) - len(agent) - 3)}", 80)
+
+
+def page_message(page: PageView, *, place: str) -> Message:
+    """The state of a page. `place` is `channel`, or `dm` for somebody who was called."""
+    title = page.worst.title if page.worst else ""
+    blocks: list[Block] = [header(f"{_light(page)} {_headline(page)}: {clip(page.agent, 60)}: {title}")]
+    blocks += _problems(page)
+    if page.changes:
+        blocks.append(section("*What changed lately*\n" + "\n".join(f"• {escape(each)}" for each in page.changes[:3])))
+    blocks.append(section(_people(page)))
+    if page.runbook and not page.resolved_at:
+        blocks.append(section(f"*Runbook*\n{clip(escape(page.runbook), 1000)}"))
+    if pressed := _buttons(page, place):
+        blocks.append(actions(*pressed))
+    blocks.append(context(_footing(page)))
+    said = " ".join(escape(clip(each.says, 300)) for each in page.problems[:SHOWN_PROBLEMS] if each.closed_at is None or page.resolved_at)
+    return Message(f"{escape(lead(page))}\n{said}\n{_people(page)}", blocks)
+
+
+def call_message(page: PageView, *, mention: str, role: str, round: int, calls_before: int, link: str | None = None) -> Message:
+    """One call to one person: short, with the button that ends it; `link` does the same without Slack."""
+    problem = page.worst
+    said = escape(problem.says) if problem else ""
+    since = f" Since {when(problem.since)}." if problem else ""
+    asked = f"{mention} You are called as {role}."
+    if page.test:
+        asked = f"{mention} This is the test page you asked for: nothing is broken."
+    elif round > 1:
+        asked = f"{mention} You are called as {role}. This is round {round}; {_times(calls_before)} so far, and nobody has answered."
+    todo = "Press `Acknowledge` to say you have it; that stops the calls." + (f" Without Slack: {link}" if link else "")
+    text = f"{escape(lead(page))}\n{asked}\n{said}{since}\n{todo}"
+    pressed = actions(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.agent}"))
+    return Message(text, [section(f"{_light(page)} *{escape(lead(page))}*\n{asked}"), section(f"{clip(said, 2000)}{since}"), pressed, context(todo)])
+
+
+def channel_call(page: PageView, *, calls_before: int) -> Message:
+    """A call to a whole channel: it pings whoever is there now."""
+    problem = page.worst
+    text = (
+        f"{escape(lead(page))}\n<!here> Nobody has answered yet ({_times(calls_before)} so far). {escape(problem.says) if problem else ''}"
+        f"{f' Since {when(problem.since)}.' if problem else ''} If you can help, press `I'll take it`."
+    )
+    pressed = actions(button("I'll take it", "paging.take", page.value, style="primary", label=f"Take over the page about {page.agent}"))
+    return Message(text, [section(text), pressed])
+
+
+def call_over(page: PageView, over: str) -> Message:
+    """A call that was made, once there is nothing left to press."""
+    return Message(f"{escape(lead(page))}\n{over}", [section(f"{_light(page)} *{escape(lead(page))}*"), context(over)])
+
+
+def notice_message(problem: ProblemView, agent: str, why: str = "", closed_why: str = "") -> Message:
+    """A failing check that calls nobody: shown once in the channel, edited when it recovers."""
+    lead_words = clip(f"NOTICE {clip(agent, 30)}: {problem.title}", 80)
+    if problem.closed_at is not None:
+        over = f":large_green_circle: It is over since {when(problem.closed_at)}: {escape(closed_why)} It lasted {span(problem.closed_at - problem.since)}."
+        return Message(f"{escape(lead_words)}\n{over}", [section(f"*{escape(lead_words)}*"), context(over)])
+    told = f"{escape(problem.says)} Since {when(problem.since)}."
+    blocks: list[Block] = [section(f":large_blue_circle: *{escape(lead_words)}*\n{told}"), *_evidence(problem)]
+    note = "This is a notice: nobody is called. It stays on the owners' list until it recovers."
+    blocks.append(context(note, *([f"Why we watch this: {escape(clip(why, 300))}"] if why else [])))
+    return Message(f"{escape(lead_words)}\n{told} {note}", blocks)
+
+
+# --- lines in the thread -------------------------------------------------------------------------------------------
+
+
+def called_line(names: str, role: str, round: int, notes: Sequence[str], calls_before: int) -> Message:
+    """Who was called now, and who was passed over and why."""
+    told = f"Called {names} ({role})."
+    if round > 1:
+        told += f" Round {round}; {_times(calls_before)} before this."
+    return Message("\n".join([told, *notes]))
+
+
+def over_line(page: PageView) -> Message:
+    """The quiet word to everybody called that it is over."""
+    return Message(f"It is over: {escape(page.resolved_why)} It lasted {span((page.resolved_at or page.opened_at) - page.opened_at)}. There is nothing to do for you.")
+
+
+def open_pages_list(pages: Sequence[PageView]) -> Message:
+    """The answer to `/aiops page`."""
+    if not pages:
+        return Message("No page is open. Nobody is being called.")
+    lines = [f"• *{page.id}* {escape(lead(page))}: {_short_state(page)}" for page in pages[:20]]
+    more = f"\nAnd {len(pages) - 20} more." if len(pages) > 20 else ""
+    text = f"{len(pages)} open {'page' if len(pages) == 1 else 'pages'}:\n" + "\n".join(lines) + more
+    return Message(text, [section(clip(text, 2900)), context("`/aiops page ack <number>` acknowledges one; `/aiops page test <agent>` calls you to try it out.")])
+
+
+def span(length: timedelta) -> str:
+    """How long something lasted, as people say it."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds} {'second' if seconds == 1 else 'seconds'}"
+    minutes = seconds // 60
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} hours"
+    return f"{hours // 24} days {hours % 24} h" if hours % 24 else f"{hours // 24} days"
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _light(page: PageView) -> str:
+    if page.resolved_at:
+        return ":large_green_circle:"
+    return ":large_yellow_circle:" if page.acked_by else ":red_circle:"
+
+
+def _headline(page: PageView) -> str:
+    kind = "Test page" if page.test else page.severity.capitalize()
+    if page.resolved_at:
+        return f"{kind}, over"
+    return f"{kind}, acknowledged" if page.acked_by else kind
+
+
+def _problems(page: PageView) -> list[Block]:
+    blocks: list[Block] = []
+    for each in page.problems[:SHOWN_PROBLEMS]:
+        said = f"*{escape(clip(each.title, 200))}*\n{escape(clip(each.says, 900))}"
+        if each.closed_at is not None:
+            blocks.append(section(f":white_check_mark: {said}\nFrom {when(each.since)} until {when(each.closed_at)}."))
+            continue
+        blocks.append(section(f"{said}\nSince {when(each.since)}."))
+        blocks += _evidence(each)
+    if len(page.problems) > SHOWN_PROBLEMS:
+        blocks.append(context(f"And {len(page.problems) - SHOWN_PROBLEMS} more problems of this agent."))
+    return blocks
+
+
+def _evidence(problem: ProblemView) -> list[Block]:
+    fields = [f"*{escape(clip(label, 60))}*\n{escape(clip(words, 300))}" for label, words in problem.evidence[:10] if words]
+    return [section("", fields=fields)] if fields else []
+
+
+def _people(page: PageView) -> str:
+    """Who was called, who is next and when; or who has it; or that it is over."""
+    if page.resolved_at:
+        lasted = span(page.resolved_at - page.opened_at)
+        by = f" {page.acked_by} had it." if page.acked_by else ""
+        return f"It is over since {when(page.resolved_at)}: {escape(page.resolved_why)} It lasted {lasted}.{by}"
+    if page.acked_by and page.acked_at:
+        how = "took it" if page.took else "acknowledged"
+        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. Nobody else is called. It stays open until the check recovers."
+    told = []
+    if page.calls:
+        newest = page.calls[-4:]
+        names = ", ".join(f"{each.name} at {clock_time(each.at)}{'' if each.route == 'slack' else ' by ' + each.route}" for each in newest)
+        before = len(page.calls) - len(newest)
+        told.append(f"*Called:* {names}" + (f", and {before} earlier" if before else "") + ".")
+    if page.next is not None:
+        told.append(f"*Next, unless somebody answers:* {page.next.names} ({page.next.words}) at {clock_time(page.next.at)}.")
+    if page.unconfirmed:
+        told.append("The owner is not confirmed: they were named, and have not accepted yet.")
+    return " ".join(told) or "Nobody was called yet."
+
+
+def _buttons(page: PageView, place: str) -> list[dict[str, object]]:
+    if page.resolved_at:
+        return []
+    pressed = []
+    if not page.acked_by:
+        pressed.append(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.agent}"))
+        if place == "channel" and not page.test:
+            pressed.append(button("I'll take it", "paging.take", page.value, label=f"Take over the page about {page.agent}"))
+    if page.incident is None and not page.test:
+        pressed.append(button("Open incident", "incidents.open", page.value, label=f"Open an incident about {page.agent}"))
+    return pressed
+
+
+def _footing(page: PageView) -> str:
+    told = [f"Page {page.id}, opened {when(page.opened_at)}"]
+    if page.incident is not None:
+        told.append(f"incident #{page.incident} is open")
+    if page.round > 1 and not page.acked_by and not page.resolved_at:
+        told.append(f"round {page.round}, {_times(len(page.calls))}")
+    if page.why and not page.resolved_at:
+        told.append(f"why we watch this: {escape(clip(page.why, 300))}")
+    return " · ".join(told)
+
+
+def _short_state(page: PageView) -> str:
+    if page.acked_by:
+        return f"{page.acked_by} has it."
+    if page.next is not None:
+        return f"nobody has answered; next {page.next.names} at {clock_time(page.next.at)}."
+    return "nobody has answered."
+
+
+def _times(calls: int) -> str:
+    return "one call" if calls == 1 else f"{calls} calls"
+
+
+def place_words(channel: str | None) -> str:
+    return channel_link(channel) if channel else "its channel"

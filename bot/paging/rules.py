@@ -1,0 +1,75 @@
+"""What a finding is, which problem calls whom, and whether a call arrived: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+CONFIRM_WITHIN = timedelta(seconds=60)  # then the person's next route is used
+TEST_LASTS = timedelta(minutes=30)  # a test page nobody acknowledged ends by itself
+RANK = {"notice": 0, "page": 1}
+
+
+class State(StrEnum):
+    """What a look at a check found."""
+
+    OK = "ok"
+    FAILING = "failing"
+    UNKNOWN = "unknown"  # there are no facts to judge by
+    SAME = "same"  # not enough, either way, to change what was found before
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one look: in a few words (`title`), in a sentence with its numbers (`says`), and why we believe it."""
+
+    state: State
+    title: str
+    says: str
+    since: datetime | None = None  # when the failure began, as far as we know
+    value: float | None = None
+    threshold: float | None = None
+    evidence: Mapping[str, str] = field(default_factory=dict)  # label -> words, as people read them
+
+
+class Joins(StrEnum):
+    """What a further problem does to the page that is already open for its agent."""
+
+    QUIETLY = "quietly"  # it is written on the page; those called already know there is trouble
+    CALLING = "calling"  # it is more severe than all before: people are called again
+
+
+def how_it_joins(page_severity: str, severity: str) -> Joins:
+    """A further problem of the same agent calls again only if it is more severe."""
+    return Joins.CALLING if RANK.get(severity, 0) > RANK.get(page_severity, 0) else Joins.QUIETLY
+
+
+class Arrival(StrEnum):
+    """How a call stands."""
+
+    CONFIRMED = "confirmed"  # the outside has accepted it
+    FAILED = "failed"  # it is known that it will not arrive this way
+    LATE = "late"  # not confirmed in time
+    WAITING = "waiting"
+
+
+def how_it_arrived(*, shown: bool, given_up: bool, route_is_down: bool, confirm_by: datetime, now: datetime) -> Arrival:
+    """Judge one call: accepted, known to fail (refused for good, or the bot was thrown out), late, or still waiting."""
+    if shown:
+        return Arrival.CONFIRMED
+    if given_up or route_is_down:
+        return Arrival.FAILED
+    return Arrival.LATE if now >= confirm_by else Arrival.WAITING
+
+
+def routes_of(slack_id: str | None, wake: Sequence[str], addresses: Mapping[str, object]) -> list[str]:
+    """The ways to reach a person, in the order they are tried."""
+    beyond = [route for route in wake if addresses.get(route)]
+    return (["slack"] if slack_id else []) + beyond
+
+
+def next_route(routes: Sequence[str], used: Sequence[str]) -> str | None:
+    """The first way not tried yet; None when all were."""
+    return next((route for route in routes if route not in used), None)
