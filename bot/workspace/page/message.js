@@ -106,7 +106,8 @@ export function messageNode(channel, message, shape) {
   const app = appOf(message.app_id) ?? appOfBot(message.user);
   const id = message.user ?? app?.bot_user_id ?? "";
   const fromApp = isFromApp(message);
-  const time = (/** @type {string} */ className) => h("time", { class: className, datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix) }, timeOf(unix));
+  const time = (/** @type {string} */ className) => h("time", { class: className, datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix) },
+    className === "hover-time" ? timeOf(unix).replace(/\s?[AP]M$/, "") : timeOf(unix));
   const picture = () => avatar(id, message.username ? { name: author, bot: true } : {});
   const head = shape.grouped ? unseen(`${author} at ${timeOf(unix)}: `)
     : h("div", { class: "message-head" },

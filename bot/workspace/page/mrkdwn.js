@@ -174,6 +174,9 @@ function lines(text) {
   return text.split("\n").flatMap((line, at) => (at ? [h("br"), ...withEmoji(line)] : withEmoji(line)));
 }
 
+/** A mrkdwn line without its marks, for places that hold only words. @param {string} text @returns {string} */
+export const plainWords = (text) => h("span", null, inline(text)).textContent;
+
 /** The words of a text, for labels and notifications. @param {any} object @returns {string} */
 export function plain(object) {
   const text = typeof object === "string" ? object : object?.text ?? "";

@@ -7,7 +7,7 @@ import { toast } from "./dialogs.js";
 import { arrowKeys, fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { messageList } from "./messages.js";
-import { inline } from "./mrkdwn.js";
+import { inline, plainWords } from "./mrkdwn.js";
 import { avatar, channelName, nameOf } from "./people.js";
 import { openMenu } from "./popover.js";
 import { openProfile, writeTo } from "./profile.js";
@@ -47,9 +47,9 @@ function header(channel) {
   if (app) return appHeader(app, "messages");
   const title = channel.kind === "im"
     ? h("button", { type: "button", class: "head-person", on: { click: (/** @type {any} */ event) => openProfile(event.currentTarget, channel.with) } }, avatar(channel.with, { size: "small" }), channelName(channel))
-    : [icon(channel.kind === "private" ? "lock" : "hash"), channel.name];
+    : [icon(channel.kind === "private" ? "lock" : "hash"), h("span", { class: "head-words", title: channel.name }, channel.name)];
   const topic = channel.kind === "im" ? store.people.get(channel.with)?.title : channel.topic || channel.purpose;
-  return h("header", { class: "head" }, h("h1", { class: "head-title" }, title), topic ? h("p", { class: "head-topic", title: topic }, inline(topic)) : h("span", { class: "head-topic" }),
+  return h("header", { class: "head" }, h("h1", { class: "head-title" }, title), topic ? h("p", { class: "head-topic", title: plainWords(topic) }, inline(topic)) : h("span", { class: "head-topic" }),
     channel.kind === "im" ? null : h("button", { type: "button", class: "members", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `${channel.member_ids?.length ?? 0} members`, on: { click: (/** @type {any} */ event) => members(channel, event.currentTarget) } },
       (channel.member_ids ?? []).slice(0, 3).map((/** @type {string} */ id) => avatar(id, { size: "tiny" })), h("span", null, channel.member_ids?.length ?? 0)));
 }

@@ -4,6 +4,7 @@ import { worded } from "./blocks/context.js";
 import { toast } from "./dialogs.js";
 import { arrowKeys, fill, h, unseen } from "./dom.js";
 import { icon } from "./icons.js";
+import { plainWords } from "./mrkdwn.js";
 import { avatar, channelName, nameOf } from "./people.js";
 import { openMenu } from "./popover.js";
 import { go, goApp, route } from "./route.js";
@@ -34,7 +35,7 @@ function section(name, rows, repaint, tail) {
 function browse(anchor) {
   const others = [...store.channels.values()].filter((channel) => channel.kind === "channel" && !channel.is_member);
   openMenu(anchor, others.length ? others.sort((a, b) => a.name.localeCompare(b.name)).map((channel) => ({
-    label: `#${channel.name}`, detail: channel.topic || channel.purpose || "", run: async () => {
+    label: `#${channel.name}`, detail: plainWords(channel.topic || channel.purpose || ""), run: async () => {
       const answer = await post("join", { channel: channel.id });
       if (answer.ok === false) { toast(worded(answer.error), "warning"); return; }
       setChannel({ id: channel.id, is_member: true });

@@ -1,7 +1,8 @@
 /** Ctrl or Cmd + K: type a few letters and go there. */
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
-import { avatar, channelName, humans, kindOfPerson, nameOf } from "./people.js";
+import { plainWords } from "./mrkdwn.js";
+import { avatar, humans, kindOfPerson, nameOf } from "./people.js";
 import { closePopover } from "./popover.js";
 import { writeTo } from "./profile.js";
 import { go, goApp } from "./route.js";
@@ -10,7 +11,7 @@ import { store } from "./state.js";
 /** @returns {{label: string, detail: string, picture: () => any, weight: number, open: () => void}[]} */
 function places() {
   const channels = [...store.channels.values()].filter((channel) => channel.kind !== "im").map((channel) => ({
-    label: channel.name, detail: channel.is_member ? channel.topic ?? "" : "not joined", picture: () => icon(channel.kind === "private" ? "lock" : "hash"), weight: channel.unread ? 0 : 1, open: () => go(channel.id) }));
+    label: channel.name, detail: channel.is_member ? plainWords(channel.topic ?? "") : "not joined", picture: () => icon(channel.kind === "private" ? "lock" : "hash"), weight: channel.unread ? 0 : 1, open: () => go(channel.id) }));
   const apps = store.apps.map((app) => ({ label: app.name, detail: "App", picture: () => avatar(app.bot_user_id, { size: "tiny", bot: true }), weight: 2, open: () => goApp(app.id, app.has_home ? "home" : "messages") }));
   const people = humans().map((each) => ({ label: nameOf(each.id), detail: [each.title, kindOfPerson(each)].filter(Boolean).join(", "), picture: () => avatar(each.id, { size: "tiny" }), weight: 3, open: () => { writeTo(each.id); } }));
   return [...channels, ...apps, ...people];

@@ -1,7 +1,7 @@
 /** Blocks that arrange words and pictures: section, header, context, image, alert, card and the like. */
 import { h, svg } from "../dom.js";
 import { icon } from "../icons.js";
-import { plain, textObject } from "../mrkdwn.js";
+import { plain, plainWords, textObject } from "../mrkdwn.js";
 import { store } from "../state.js";
 import { element } from "./elements.js";
 import { fileRow, image } from "./media.js";
@@ -30,7 +30,7 @@ export function section(block, ctx) {
     block.fields ? h("div", { class: "fields" }, block.fields.map((/** @type {any} */ field) => h("div", { class: "words" }, textObject(field)))) : null);
   if (!block.accessory) return h("div", { class: "section" }, body);
   const below = ["radio_buttons", "checkboxes"].includes(block.accessory.type);
-  const label = block.text ? plain(block.text).replace(/[*_~`]/g, "").slice(0, 120) : undefined;
+  const label = block.text ? plainWords(plain(block.text)).slice(0, 120) : undefined;
   return h("div", { class: `section with-accessory${below ? " below" : ""}` }, body, h("div", { class: "accessory" }, element(block.accessory, ctx, block, { label })));
 }
 
