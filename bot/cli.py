@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -203,7 +203,7 @@ def _settings() -> Settings:
         _stop(str(error), WRONG_INPUT)
 
 
-def _stop(words: str, code: int) -> Any:
+def _stop(words: str, code: int) -> NoReturn:
     typer.echo(words, err=True)
     raise typer.Exit(code)
 
@@ -225,7 +225,6 @@ def _document(file: Path | None) -> dict[str, Any]:
         _stop(f"{path} does not exist. Begin with docs/aiops.example.yml, or `aiops export config > {path}`.", WRONG_INPUT)
     except (OSError, UnicodeDecodeError) as error:
         _stop(f"{path} cannot be read: {error}", WRONG_INPUT)
-    return {}
 
 
 def _carry(job: str, args: dict[str, Any], as_json: bool, *, server_only: bool = False) -> None:
