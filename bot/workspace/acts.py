@@ -225,9 +225,8 @@ async def suggest(ws: "Workspace", person: Person, app: App, place: Doc, action_
     return await ws.sender.send(app, "interactive", payload)
 
 
-async def open_home(ws: "Workspace", person: Person, app: App, tab: str = "home") -> Doc | None:
-    """Looks at an app's home: the app hears of it and may publish; answers the view as it is afterwards."""
+def open_home(ws: "Workspace", person: Person, app: App, tab: str = "home") -> Doc | None:
+    """Looks at an app's home: answers the view as it is; the app hears of it and may publish a new one."""
     dm = ws.open_im(app.bot_user_id, person.id)
     events.home_opened(ws, app, person.id, dm, views.home_of(ws, app.id, person.id), tab)
-    await ws.settle()
     return views.home_of(ws, app.id, person.id)

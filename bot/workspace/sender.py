@@ -77,7 +77,7 @@ class Sender:
             body, content = urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"
         else:
             body, content = urlencode(payload).encode(), "application/x-www-form-urlencoded"
-        stamp = str(self.ws.micros() // 1_000_000)
+        stamp = str(int(self.ws.signing_clock().timestamp()))
         headers = {
             "Content-Type": content, "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
             "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature(app.signing_secret, stamp, body),

@@ -132,7 +132,7 @@ async def react(ws: Workspace, person: Person, body: Doc) -> Doc:
 
 
 async def home(ws: Workspace, person: Person, body: Doc) -> Doc:
-    return {"view": await acts.open_home(ws, person, seen_app(ws, body.get("app_id")))}
+    return {"view": acts.open_home(ws, person, seen_app(ws, body.get("app_id")))}
 
 
 async def read(ws: Workspace, person: Person, body: Doc) -> Doc:

@@ -31,10 +31,12 @@ class Workspace(Seeding):
         self, path: str | Path = ":memory:", *, clock: Callable[[], datetime] | None = None,
         limits: Limits | None = None, team_name: str = "Local workspace", team_id: str = "T0LOCAL",
         team_domain: str = "local", enterprise_id: str = "", charts: bool = True, answer_within: float = 3.0,
-        base_url: str = "http://127.0.0.1:0",
+        base_url: str = "http://127.0.0.1:0", signing_clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.store = Store(path)
         self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
+        # Signatures carry the wall clock, against which Bolt checks them, also when `clock` is moved by a test.
+        self.signing_clock: Callable[[], datetime] = signing_clock or (lambda: datetime.now(UTC))
         self.limits = limits or Limits.none()
         self.team_name, self.team_id, self.team_domain = team_name, team_id, team_domain
         self.enterprise_id = enterprise_id
@@ -251,7 +253,10 @@ class Workspace(Seeding):
         await self.settle()
 
     async def open_home(self, who: str, app: str = "") -> Doc | None:
-        return await acts.open_home(self, self.person(who), self.app(app))
+        """Open an app's home; answers what it shows once the app has answered (what it does later, `home` tells)."""
+        acts.open_home(self, self.person(who), self.app(app))
+        await self.settle()
+        return self.home(who, app)
 
     async def uninstall(self, app: str = "") -> None:
         """The app is thrown out: it hears so once, and its tokens are good for nothing."""
