@@ -19,10 +19,11 @@ from bot.workspace.faults import Fault, Faults
 from bot.workspace.limits import Limits
 from bot.workspace.sender import signature
 from bot.workspace.server import serve
+from bot.workspace.store import Store
 from bot.workspace.things import App, Channel, Group, Person
 from bot.workspace.workspace import Workspace
 
 __all__ = [
-    "Answer", "App", "Call", "Channel", "Fault", "Faults", "Group", "Limits", "Person", "SlackError", "Workspace",
+    "Answer", "App", "Call", "Channel", "Fault", "Faults", "Group", "Limits", "Person", "SlackError", "Store", "Workspace",
     "create_workspace", "serve", "signature",
 ]
