@@ -76,7 +76,7 @@ def live_climb(tx: Session, kind: str, subject_id: int, *, lock: bool = False) -
     """The climb under way about a subject; `lock` holds it until the commit, so that no call slips out meanwhile."""
     sought = select(Climb).where(Climb.subject_kind == kind, Climb.subject_id == subject_id, Climb.stopped_at.is_(None))
     if lock:
-        sought = sought.with_for_update().execution_options(populate_existing=True)
+        sought = sought.with_for_update(key_share=True).execution_options(populate_existing=True)
     return tx.scalars(sought).first()
 
 
@@ -85,7 +85,7 @@ def due_climbs(tx: Session, now: datetime, kind: str) -> list[Climb]:
     left_behind = or_(and_(Climb.rung > 0, Climb.round_at > now + rules.LATE), Climb.next_at > now + rules.REST + rules.LATE)
     due = or_(Climb.next_at <= now, left_behind)
     sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), due).order_by(Climb.next_at)
-    rows = tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True)).all()
+    rows = tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
     ready = []
     for climb in rows:
         steps, place = steps_of(climb), place_of(climb)

@@ -45,7 +45,7 @@ def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool
 
 
 def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) -> None:
-    page = tx.scalars(select(Page).where(Page.id == climb.subject_id).with_for_update().execution_options(populate_existing=True)).first()
+    page = tx.scalars(select(Page).where(Page.id == climb.subject_id).with_for_update(key_share=True).execution_options(populate_existing=True)).first()
     if page is None or page.resolved_at is not None or page.acked_at is not None:
         stop_climb(tx, now, "page", climb.subject_id, "nobody needs to be called any more")
         return
@@ -111,7 +111,7 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
     down = slack_is_down(tx)
     told = or_(Call.confirm_by <= now, OutMessage.shown_rev > 0, OutMessage.state.in_(("failed", "dropped")), *([Call.route == "slack"] if down else []))
     sought = select(Call, OutMessage).join(OutMessage, OutMessage.key == Call.message_key).where(Call.confirm_by.is_not(None), told)
-    rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True)).all()
+    rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True, key_share=True)).all()
     for call, row in rows:
         try:
             with tx.begin_nested():

@@ -35,7 +35,7 @@ class Answered(StrEnum):
 def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> Problem:
     """A check fails: one problem per check. Severity `page` calls people, `notice` is shown and calls nobody."""
     # The agent's row is the gate: two processes must not open two pages for one agent.
-    agent = tx.scalars(select(Agent).where(Agent.id == check.agent_id).with_for_update()).one()
+    agent = tx.scalars(select(Agent).where(Agent.id == check.agent_id).with_for_update(key_share=True)).one()
     problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None))).first()
     if problem is None:
         problem = Problem(
@@ -53,13 +53,13 @@ def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> 
     if rules.RANK.get(check.severity, 0) > rules.RANK.get(problem.severity, 0):
         problem.severity = check.severity  # what was a notice is worth a page now
     tx.flush()
-    mark_dirty(tx, now, [agent.id])
     if problem.severity != "page":
         _show_notice(tx, now, agent, check, problem)
     elif problem.page_id is None:
         _put_on_page(tx, now, agent, problem)
     else:
         showing.show_page(tx, now, tx.get_one(Page, problem.page_id))
+    mark_dirty(tx, now, [agent.id])
     return problem
 
 
@@ -89,24 +89,28 @@ def _put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> 
 
 def close_problem(tx: Session, now: datetime, check: Check, why: str) -> Problem | None:
     """The check is well again (or gone): its problem closes, and a page without open problems resolves itself."""
-    problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None)).with_for_update()).first()
+    problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None)).with_for_update(key_share=True)).first()
     if problem is None:
         return None
     problem.closed_at, problem.closed_why = now, why
     tx.flush()
     agent = tx.get_one(Agent, check.agent_id)
-    mark_dirty(tx, now, [agent.id])
     if problem.page_id is None:
         _show_notice(tx, now, agent, check, problem)
-        return problem
-    page = _locked(tx, problem.page_id)
+    else:
+        _off_page(tx, now, problem, why)
+    mark_dirty(tx, now, [agent.id])
+    return problem
+
+
+def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
+    page = _locked(tx, problem.page_id or 0)
     still = [each for each in problems_of(tx, page.id) if each.closed_at is None]
     if still:
         showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
         showing.show_page(tx, now, page)
     elif page.resolved_at is None:
         _resolve(tx, now, page, why)
-    return problem
 
 
 def _resolve(tx: Session, now: datetime, page: Page, why: str) -> None:
@@ -139,9 +143,9 @@ def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, too
         page.resolved_why = f"you answered this test page {waited} after it was sent, so calls do reach you."
         showing.show_page(tx, now, page)
         return Answered.DONE
-    showing.add_line(tx, now, page, "acked" if page.severity == "page" else f"acked:{page.severity}", Message(f"{named(person)} {verb}, {waited} after the page opened. Nobody else is called."))
-    mark_dirty(tx, now, [page.agent_id])
+    showing.add_line(tx, now, page, f"acked:{int(now.timestamp())}", Message(f"{named(person)} {verb}, {waited} after the page opened. Nobody else is called."))
     showing.show_page(tx, now, page)
+    mark_dirty(tx, now, [page.agent_id])
     return Answered.DONE
 
 
@@ -202,7 +206,7 @@ def send_test_page(tx: Session, now: datetime, agent: Agent, person: Person) -> 
 def _locked(tx: Session, page_id: int) -> Page:
     """The page, held until the commit: first its climb and then itself, the order in which the calling step takes them."""
     live_climb(tx, "page", page_id, lock=True)
-    return tx.scalars(select(Page).where(Page.id == page_id).with_for_update().execution_options(populate_existing=True)).one()
+    return tx.scalars(select(Page).where(Page.id == page_id).with_for_update(key_share=True).execution_options(populate_existing=True)).one()
 
 
 def _show_notice(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> None:

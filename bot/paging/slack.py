@@ -1,0 +1,101 @@
+"""Presses and words about pages: who may is asked here, what happens is in flows."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import find_agents
+from bot.blocks import Message, escape
+from bot.paging import messages
+from bot.paging.flows import Answered, acknowledge, page_roles, send_test_page, told
+from bot.paging.reading import open_pages, page_view
+from bot.people.flows import require, roles_of
+from bot.people.rules import Act
+from bot.surface.press import Answer, Handler, Press, Quiet, Tell
+from bot.tables import Agent, Page, Person
+
+_STALE = "This page is no longer known here. `/aiops page` lists the open ones."
+
+
+def press_acknowledge(tx: Session, press: Press) -> Answer:
+    """`Acknowledge`, in the DM of somebody called or, for owners, in the channel."""
+    return _answer_page(tx, press, Act.ACKNOWLEDGE, took=False)
+
+
+def press_take(tx: Session, press: Press) -> Answer:
+    """`I'll take it`, in the channel."""
+    return _answer_page(tx, press, Act.TAKE, took=True)
+
+
+def _answer_page(tx: Session, press: Press, act: Act, *, took: bool) -> Answer:
+    page = _page(tx, press.value)
+    if page is None:
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        return Tell(Message(_STALE))
+    require(page_roles(tx, page, press.actor), act)
+    answered = acknowledge(tx, press.now, page.id, press.actor.person_id, took=took)
+    if answered is Answered.DONE and press.came_from == "button":
+        return Quiet()  # every place shows it
+    return Tell(Message(told(tx, page, answered, press.actor.person_id)))
+
+
+def press_test(tx: Session, press: Press) -> Answer:
+    """`Test page`: a page to the one who pressed, and to nobody else."""
+    agent = _agent(tx, press.value)
+    if agent is None:
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        return Tell(Message("This agent is no longer known here."))
+    return _send_test(tx, press, agent)
+
+
+def _send_test(tx: Session, press: Press, agent: Agent) -> Answer:
+    require(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.TEST_PAGE)
+    send_test_page(tx, press.now, agent, tx.get_one(Person, press.actor.person_id))
+    return Tell(Message(f"A test page about {escape(agent.name)} is on its way to you, and only to you. Press `Acknowledge` on it, and I tell you how long it took."))
+
+
+def words_page(tx: Session, press: Press) -> Answer:
+    """`/aiops page`, `page ack <number>`, `page test <agent>`."""
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    verb = press.words[0].lower() if press.words else ""
+    rest = press.words[1:]
+    if verb in ("ack", "acknowledge") and rest:
+        page = _page(tx, f"page:{rest[0].lstrip('#')}")
+        if page is None:
+            return Tell(Message(f"There is no page {escape(rest[0])}. `/aiops page` lists the open ones."))
+        require(page_roles(tx, page, press.actor), Act.ACKNOWLEDGE)
+        answered = acknowledge(tx, press.now, page.id, press.actor.person_id)
+        return Tell(Message(told(tx, page, answered, press.actor.person_id)))
+    if verb == "test":
+        found = find_agents(tx, " ".join(rest))
+        if len(found) != 1:
+            names = ", ".join(f"`{agent.slug}`" for agent in found[:10])
+            return Tell(Message(f"Which agent? {names}" if found else "Name an agent: `/aiops page test support-triage`."))
+        return _send_test(tx, press, found[0])
+    if verb and verb != "list":
+        return Tell(Message("I know `/aiops page` (the open ones), `/aiops page ack <number>` and `/aiops page test <agent>`."))
+    return Tell(messages.open_pages_list([page_view(tx, page) for page in open_pages(tx)]), share=True)
+
+
+def _page(tx: Session, value: str) -> Page | None:
+    matched = re.fullmatch(r"page:(\d{1,15})", value)
+    return tx.get(Page, int(matched[1])) if matched else None
+
+
+def _agent(tx: Session, value: str) -> Agent | None:
+    """The live agent behind `agent:<id or slug>`."""
+    named = value.removeprefix("agent:")
+    if named.isdigit():
+        agent = tx.get(Agent, int(named))
+        return agent if agent is not None and agent.archived_at is None else None
+    return next((agent for agent in find_agents(tx, named) if agent.slug == named), None)
+
+
+ACTIONS: dict[str, Handler] = {
+    "paging.acknowledge": press_acknowledge,
+    "paging.take": press_take,
+    "paging.test": press_test,
+}
+WORDS: dict[str, Handler] = {"page": words_page, "pages": words_page}
