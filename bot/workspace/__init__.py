@@ -8,7 +8,9 @@
         ws.messages("support"), ws.dm("maya"), ws.ephemerals("maya"), ws.views("maya"), ws.pings("maya"), ws.calls
 
 The same slack_sdk and Bolt code that talks to Slack talks to it: `base_url=f"{ws.base_url}/api/"`. It knows only Slack's
-HTTP and imports nothing else of this package. `python -m bot.workspace --port 8090` runs it as a process of its own.
+HTTP and imports nothing else of this package. Inside another server: mount `create_workspace(ws)` at `/` and hold
+`tended(ws, base_url)` open. Seeding inside `with ws.quietly():` sends no events. All time comes from `clock`, but for
+signatures, which carry the wall clock (Bolt checks them against it) unless `signing_clock` is given. `python -m bot.workspace --port 8090` runs it as a process of its own.
 """
 
 from bot.workspace.answers import Answer
@@ -18,12 +20,12 @@ from bot.workspace.errors import SlackError
 from bot.workspace.faults import Fault, Faults
 from bot.workspace.limits import Limits
 from bot.workspace.sender import signature
-from bot.workspace.server import serve
+from bot.workspace.server import serve, tended
 from bot.workspace.store import Store
 from bot.workspace.things import App, Channel, Group, Person
 from bot.workspace.workspace import Workspace
 
 __all__ = [
     "Answer", "App", "Call", "Channel", "Fault", "Faults", "Group", "Limits", "Person", "SlackError", "Store", "Workspace",
-    "create_workspace", "serve", "signature",
+    "create_workspace", "serve", "signature", "tended",
 ]

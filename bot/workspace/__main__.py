@@ -26,7 +26,7 @@ def main() -> None:
 
 
 async def run(port: int, db: str, limits: str, seed: dict[str, Any]) -> None:
-    workspace = Workspace(db, limits=Limits(enforce=limits == "slack"))
+    workspace = Workspace(db, limits=Limits(enforce=limits == "slack"), keep_calls=1000)
     workspace.seed(seed)
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -16,7 +16,11 @@ LARGEST_METADATA = 16_000
 def destination(ask: Ask) -> Channel:
     """Where a post goes: a channel by id or #name, or a person, whose direct message is opened."""
     ws, wanted = ask.ws, ask.need("channel", "channel_not_found")
-    if wanted in ws.store.people:
+    if person := ws.store.people.get(wanted):
+        if person.deleted:
+            raise SlackError("channel_not_found")
+        if person.is_bot:
+            raise SlackError("cannot_dm_bot")
         return ws.open_im(ask.me, wanted)
     if wanted.startswith("#") or wanted not in ws.store.channels:
         named = wanted.removeprefix("#")

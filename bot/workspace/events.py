@@ -31,6 +31,8 @@ def announce(
     installed_only: bool = True,
 ) -> None:
     """Send to every app that subscribed and, for what happens in a channel, is a member of it."""
+    if ws.quiet:
+        return
     for app in ws.store.apps.values():
         if only is not None and app.id != only.id:
             continue

@@ -223,7 +223,14 @@ class Seeding:
                 self.store.save(app)
 
     def seed(self, document: Doc) -> None:
-        """People, channels, groups and apps from one document: lists of the arguments of the calls above."""
+        """People, channels, groups and apps from one document: lists of the arguments of the calls above.
+
+        Things that are there already stay as they are, apps are updated; nobody hears of it.
+        """
+        with self._ws().quietly():
+            self._seed(document)
+
+    def _seed(self, document: Doc) -> None:
         for person in document.get("people", []):
             if person.get("id") not in self.store.people:
                 self.add_person(**person)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 USES = 5
 MINUTES = 30
+MANY = 1000
 
 
 @dataclass
@@ -32,6 +33,9 @@ def new_response_url(
     ws: "Workspace", app: App, person: str, channel: Channel, *, ts: str = "", ephemeral: bool = False,
     thread_ts: str = "",
 ) -> str:
+    if len(ws.response_urls) > MANY:  # forget what nobody can use any more
+        kept = {key: known for key, known in ws.response_urls.items() if known.expires > ws.micros()}
+        ws.response_urls = kept
     secret = secrets.token_urlsafe(24)
     expires = ws.micros() + MINUTES * 60_000_000
     ws.response_urls[secret] = ResponseUrl(app.id, person, channel.id, ts, ephemeral, thread_ts, expires)

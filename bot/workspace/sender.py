@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
@@ -36,11 +37,11 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
 
 
 class Sender:
-    def __init__(self, ws: "Workspace", within: float = 3.0) -> None:
+    def __init__(self, ws: "Workspace", within: float = 3.0, keep: int = 1000) -> None:
         self.ws = ws
         self.within = within
         self.retries: list[Retry] = []
-        self.sent: list[tuple[str, Doc, Answer]] = []  # the last deliveries: app, payload, answer
+        self.sent: deque[tuple[str, Doc, Answer]] = deque(maxlen=keep)  # the last deliveries: app, payload, answer
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -61,7 +62,7 @@ class Sender:
         answer = Answer(
             answer.ok, answer.status, answer.body, time.perf_counter() - started, answer.error, answer.headers
         )
-        self.sent = [*self.sent[-999:], (app.id, payload, answer)]
+        self.sent.append((app.id, payload, answer))
         return answer
 
     def _url(self, app: App, kind: DeliveryKind, payload: Doc) -> str:

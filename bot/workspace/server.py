@@ -34,14 +34,24 @@ async def serve(workspace: Workspace, host: str = "127.0.0.1", port: int = 0) ->
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[sock])
+    async with tended(workspace, workspace.base_url):
+        try:
+            yield workspace
+        finally:
+            await stop(server, workspace)
+            sock.close()
+
+
+@contextlib.asynccontextmanager
+async def tended(workspace: Workspace, base_url: str) -> AsyncIterator[Workspace]:
+    """What a workspace needs besides a port, when another server mounts `create_workspace(workspace)` at `/`."""
+    workspace.base_url = base_url
     retrying = asyncio.create_task(keep_retrying(workspace))
     try:
         yield workspace
     finally:
         retrying.cancel()
-        await stop(server, workspace)
         await asyncio.gather(retrying, return_exceptions=True)
-        sock.close()
         await workspace.close()
 
 

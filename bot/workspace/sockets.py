@@ -45,7 +45,7 @@ class Sockets:
     async def serve(self, socket: WebSocket) -> None:
         """One connection from hello to goodbye."""
         app_id = self.tickets.pop(socket.path_params["ticket"], "")
-        if not app_id or len(self.open_for(app_id)) >= MOST_CONNECTIONS or self.ws.faults.strike("socket", {}):
+        if not app_id or len(self.open_for(app_id)) >= MOST_CONNECTIONS or self._in_trouble():
             await socket.close(code=4404)
             return
         await socket.accept()
@@ -66,6 +66,9 @@ class Sockets:
             for future in connection.waiting.values():
                 if not future.done():
                     future.set_exception(ConnectionError("the socket closed"))
+
+    def _in_trouble(self) -> bool:
+        return any(not fault.kind.startswith("delay") for fault in self.ws.faults.strike("socket", {}))
 
     def _hear(self, connection: Connection, text: str) -> None:
         try:

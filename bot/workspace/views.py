@@ -1,5 +1,6 @@
 """Modals and App Homes: opened by a trigger, updated, pushed and closed, one stack of at most three for each person."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.workspace.blocks import check_view
@@ -11,26 +12,37 @@ if TYPE_CHECKING:
 
 STACK = 3
 TRIGGER_SECONDS = 3
+MANY = 1000  # so many triggers are kept before the old ones are forgotten
+
+
+@dataclass
+class Trigger:
+    app_id: str
+    person: str
+    expires: int  # microseconds, by the workspace's clock
+    used: bool = False
 
 
 def new_trigger(ws: "Workspace", app: App, person: str) -> str:
     trigger = f"{ws.store.next_number('trigger')}.{ws.micros() // 1_000_000}.{app.id.lower()}"
-    ws.triggers[trigger] = (app.id, person, ws.micros() + TRIGGER_SECONDS * 1_000_000)
+    now = ws.micros()
+    if len(ws.triggers) > MANY:  # forget what nobody can use any more
+        ws.triggers = {key: known for key, known in ws.triggers.items() if known.expires > now - 60_000_000}
+    ws.triggers[trigger] = Trigger(app.id, person, now + TRIGGER_SECONDS * 1_000_000)
     return trigger
 
 
 def use_trigger(ws: "Workspace", app: App, trigger: str) -> str:
     """The person whose act gave the trigger; good once and for three seconds."""
-    if trigger in ws.used_triggers:
-        raise SlackError("exchanged_trigger_id")
     known = ws.triggers.get(trigger)
-    if known is None or known[0] != app.id:
+    if known is None or known.app_id != app.id:
         raise SlackError("invalid_trigger_id")
-    del ws.triggers[trigger]
-    if ws.micros() > known[2]:
+    if known.used:
+        raise SlackError("exchanged_trigger_id")
+    if ws.micros() > known.expires:
         raise SlackError("expired_trigger_id")
-    ws.used_triggers.add(trigger)
-    return known[1]
+    known.used = True
+    return known.person
 
 
 def stack_of(ws: "Workspace", person: str) -> list[str]:

@@ -1,9 +1,10 @@
 """One workspace: what it remembers and its parts, how to fill it, and how to act in it and look at it from a test."""
 
 import asyncio
+import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Workspace(Seeding):
         limits: Limits | None = None, team_name: str = "Local workspace", team_id: str = "T0LOCAL",
         team_domain: str = "local", enterprise_id: str = "", charts: bool = True, answer_within: float = 3.0,
         base_url: str = "http://127.0.0.1:0", signing_clock: Callable[[], datetime] | None = None,
+        keep_calls: int = 20_000,
     ) -> None:
         self.store = Store(path)
         self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
@@ -45,15 +47,15 @@ class Workspace(Seeding):
         self.demo: Doc | None = self.store.remembered("demo")  # {title, note} shown on the page
         self.faults = Faults(lambda: self.micros() / 1_000_000)
         self.hub = Hub()
-        self.sender = Sender(self, answer_within)
+        self.sender = Sender(self, answer_within, min(keep_calls, 1000))
         self.sockets = Sockets(self)
-        self.calls: deque[Call] = deque(maxlen=20_000)
-        self.triggers: dict[str, tuple[str, str, int]] = {}
-        self.used_triggers: set[str] = set()
+        self.calls: deque[Call] = deque(maxlen=keep_calls)
+        self.triggers: dict[str, views.Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.stacks: dict[str, list[str]] = {}
-        self.notes: deque[Doc] = deque(maxlen=5_000)  # ephemeral messages: {person, channel, message, gone}
+        self.notes: deque[Doc] = deque(maxlen=1_000)  # ephemeral messages: {person, channel, message, gone}
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.quiet = False  # while true, apps hear of nothing
 
     # parts that others use ------------------------------------------------------------------------------------
     def micros(self) -> int:
@@ -79,6 +81,15 @@ class Workspace(Seeding):
 
     async def retry_due(self) -> int:
         return await self.sender.retry_due()
+
+    @contextlib.contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Change things without apps hearing of it, for example while filling the workspace."""
+        before, self.quiet = self.quiet, True
+        try:
+            yield
+        finally:
+            self.quiet = before
 
     async def close(self) -> None:
         self.hub.close()
@@ -277,12 +288,16 @@ class Workspace(Seeding):
         """Everything said in a channel, threads included, oldest first."""
         return self.store.every_message(self.channel(where).id)
 
+    def im(self, who: str, app: str = "") -> str:
+        """The id of the direct message between a person and an app's bot."""
+        return self.open_im(self.app(app).bot_user_id, self.person(who).id).id
+
     def thread(self, where: str, ts: str) -> list[Doc]:
         return self.store.thread(self.channel(where).id, ts)
 
     def dm(self, who: str, app: str = "") -> list[Doc]:
         """What was said between a person and an app's bot."""
-        return self.store.every_message(self.open_im(self.app(app).bot_user_id, self.person(who).id).id)
+        return self.store.every_message(self.im(who, app))
 
     def ephemerals(self, who: str) -> list[Doc]:
         """The ephemeral messages a person got and that were not deleted, oldest first; each with its `channel`."""
