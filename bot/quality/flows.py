@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
 
@@ -70,6 +70,8 @@ def reobserve(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[in
             if old is None and says is None:
                 continue
             if old is not None and says is not None:
+                # A thumb pressed again has a new time; the output was still judged first when it was.
+                says = replace(says, first_at=min(says.first_at, old.first_at))
                 same = (old.share, old.votes, old.sampled, old.local_day, old.first_at)
                 if same == (says.share, says.votes, now_sampled, day, says.first_at):
                     continue

@@ -1,0 +1,1 @@
+"""Thumbs on outputs, outputs shown to be rated, and the daily review queue."""

@@ -1,0 +1,69 @@
+"""What others read of feedback: an output as it may be shown, a person's own vote, and a reviewer's day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import spec_of
+from bot.calendars import local_day
+from bot.feedback.messages import ReviewItem, Shown
+from bot.feedback.rules import Tally, may_show_text
+from bot.outbox import flows as outbox
+from bot.tables import Agent, Output, Person, Review, Vote
+
+
+def shown(agent: Agent, output: Output) -> Shown:
+    """The output as the registry lets it be shown."""
+    may = may_show_text(spec_of(agent))
+    return Shown(output.id, agent.name, output.kind, output.text if may else None, output.url, hidden=bool(output.text) and not may, known=output.known)
+
+
+def tallies(tx: Session, output_ids: Iterable[int]) -> dict[int, Tally]:
+    """How many people's votes count on each output, and how many of them are good."""
+    ids = sorted(set(output_ids))
+    votes: dict[int, dict[int, bool]] = {output_id: {} for output_id in ids}
+    for start in range(0, len(ids), 500):
+        wanted = select(Vote.output_id, Vote.person_id, Vote.good).where(Vote.output_id.in_(ids[start : start + 500]), Vote.good.is_not(None))
+        for output_id, person_id, good in tx.execute(wanted.order_by(Vote.voted_at, Vote.received_at, Vote.id)):
+            votes[output_id][person_id] = bool(good)
+    return {output_id: Tally(len(people), sum(people.values())) for output_id, people in votes.items()}
+
+
+def vote_of(tx: Session, output_id: int, person_id: int) -> Vote | None:
+    """The one vote of this person that counts: the latest not removed over all surfaces. For that person's eyes only."""
+    wanted = select(Vote).where(Vote.output_id == output_id, Vote.person_id == person_id, Vote.good.is_not(None))
+    return tx.scalars(wanted.order_by(Vote.voted_at.desc(), Vote.received_at.desc(), Vote.id.desc()).limit(1)).first()
+
+
+def output_at(tx: Session, channel: str | None, ts: str | None) -> Output | None:
+    """The output that stands at this place in Slack: posted by us, linked, or a message of an agent's own app."""
+    if not channel or not ts:
+        return None
+    found = tx.scalars(select(Output).where(Output.channel_id == channel, Output.slack_ts == ts)).first()
+    if found is not None:
+        return found
+    row = outbox.at_place(tx, channel, ts)
+    if row is None or not row.key.startswith("output:"):
+        return None
+    return tx.get(Output, int(row.key.removeprefix("output:")))
+
+
+def reviews_for(tx: Session, person_id: int, day: str) -> list[ReviewItem]:
+    """What a reviewer was asked to judge on their local day, done or not, in the order it was drawn."""
+    rows = tx.execute(
+        select(Review, Output, Agent)
+        .join(Output, Output.id == Review.output_id)
+        .join(Agent, Agent.id == Review.agent_id)
+        .where(Review.person_id == person_id, Review.local_day == day)
+        .order_by(Review.id)
+    )
+    return [ReviewItem(review.id, shown(agent, output), review.state) for review, output, agent in rows]
+
+
+def review_day(person: Person, now: datetime) -> str:
+    """The reviewer's own calendar day."""
+    return local_day(now, person.zone)
