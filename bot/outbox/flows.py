@@ -40,7 +40,7 @@ def show(
     `to` is a channel id, or a user id for their DM. `thread` is the key of the root message to stand under.
     The same content again is no edit. A message not posted by `expires_at` is dropped.
     """
-    row = find(tx, key)
+    row = _held(tx, key)
     want = message.want()
     if row is None:
         row = _new(tx, now, key, "show", to, want, priority, thread)
@@ -144,7 +144,7 @@ def drop(tx: Session, cause: str) -> int:
 
 def remove(tx: Session, now: datetime, key: str) -> None:
     """Take a shown message away again."""
-    row = find(tx, key)
+    row = _held(tx, key)
     if row is not None and not row.gone:
         row.gone, row.due_at, row.state = True, now, "pending"
         row.want_rev += 1
@@ -154,6 +154,11 @@ def remove(tx: Session, now: datetime, key: str) -> None:
 def find(tx: Session, key: str) -> OutMessage | None:
     """The row under a key."""
     return tx.scalars(select(OutMessage).where(OutMessage.key == key)).first()
+
+
+def _held(tx: Session, key: str) -> OutMessage | None:
+    """The row under a key, held until the commit: delivery must not write `nothing due` over what we want now."""
+    return tx.scalars(select(OutMessage).where(OutMessage.key == key).with_for_update(), execution_options={"populate_existing": True}).first()
 
 
 def receipt(tx: Session, key: str) -> Receipt | None:

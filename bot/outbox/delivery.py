@@ -1,0 +1,215 @@
+"""Making Slack (and the other routes) agree with the rows: one process at a time, many targets at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.clock import Clock, Ids, RandomIds
+from bot.lanes import Lanes, Urgency
+from bot.outbox.claims import Desk, Job, Plan, claim
+from bot.outbox.hold import Hold
+from bot.outbox.leases import drop_lease, hold_lease
+from bot.outbox.lookups import find_copies, remove_extras
+from bot.outbox.pace import Pacer
+from bot.outbox.places import NextPlace
+from bot.outbox.results import put_off, record, record_found, scope_of
+from bot.outbox.rules import Do, Rhythm
+from bot.outbox.sending import send
+from bot.routes.outcome import Kind, Route
+from bot.routes.slack import SlackCalls
+from bot.tables import Mark, OutMessage, Pace
+
+log = structlog.get_logger(__name__)
+
+LEASE = "delivery"
+MARK = "delivery.slack"  # {state: working | unreachable | unauthorised, error, since}: `doctor` and the ladders read it
+
+
+class Delivery:
+    """The loop "outbox". Each attempt is committed before the call, its outcome after; a crash between is looked up."""
+
+    def __init__(
+        self, lanes: Lanes, clock: Clock, slack: SlackCalls | None, *, routes: Mapping[str, Route] | None = None,
+        rhythm: Rhythm | None = None, next_place: NextPlace | None = None, ids: Ids | None = None,
+    ) -> None:
+        self.lanes, self.clock, self.slack = lanes, clock, slack
+        self.routes = dict(routes or {})
+        self.rhythm = rhythm or Rhythm()
+        ids = ids or RandomIds()
+        self.counts: Counter[str] = Counter()
+        self.hold = Hold(self.rhythm.trouble)
+        names = frozenset({*self.routes, *(["slack"] if slack is not None else [])})
+        holder = f"{socket.gethostname()[:20]}:{os.getpid()}:{RandomIds().nonce()[:12]}"
+        self.desk = Desk(self.rhythm, Pacer(self.rhythm), holder, ids.nonce, names, next_place)
+        self._fence: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def step(self, now: datetime) -> bool:
+        """Deliver what is due; says whether there was anything. Waits a moment for calls under way, never for slow ones."""
+        await self._probe(now)
+        loop = asyncio.get_running_loop()
+        until, found = loop.time() + self.rhythm.patience, False
+        while not self._stopping:
+            now = max(now, self.clock.now())
+            plan = await self._claim(now)
+            for job in plan.jobs:
+                self._start(job)
+            found = found or bool(plan.jobs)
+            if plan.more and not plan.jobs:
+                continue
+            if not self._tasks:
+                return found
+            if loop.time() >= until:
+                return True
+            await asyncio.wait(self._tasks, timeout=max(until - loop.time(), 0), return_when=asyncio.FIRST_COMPLETED)
+            found = True
+        return False
+
+    async def close(self) -> None:
+        """Finish the calls under way, then let another process deliver."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=15)
+        for task in list(self._tasks):
+            task.cancel()
+        now = self.clock.now()
+        if self._fence is not None:
+            with contextlib.suppress(RuntimeError):  # the lanes may be closed already: the lease then ends by itself
+                await self.lanes.write(lambda tx: drop_lease(tx, now, LEASE, self.desk.holder))
+        for closing in (self.slack, *self.routes.values()):
+            if closing is not None:
+                await closing.close()
+
+    def figures(self, tx: Session, now: datetime) -> dict[str, float]:
+        """What /metrics shows: what was done, what waits, and for how long the oldest has been due."""
+        due = select(func.count(), func.min(OutMessage.due_at)).where(OutMessage.due_at <= now, OutMessage.state == "pending")
+        waiting, oldest = tx.execute(due).one()
+        failed = tx.scalar(select(func.count()).where(OutMessage.state == "failed")) or 0
+        return {
+            **{name: float(count) for name, count in sorted(self.counts.items())},
+            "due": float(waiting),
+            "oldest due seconds": (now - oldest).total_seconds() if oldest is not None else 0.0,
+            "failed now": float(failed),
+            "under way": float(len(self._tasks)),
+        }
+
+    async def _claim(self, now: datetime) -> Plan:
+        room = self.rhythm.at_once - len(self._tasks)
+        nothing = Plan([], False, Counter())
+        self.desk.slack_held = self.hold.holds
+        if room <= 0:
+            return nothing
+        if not self._tasks and not await self.lanes.read(lambda tx: is_due(tx, now)):
+            return nothing
+
+        def work(tx: Session) -> tuple[int | None, Plan, list[tuple[str, datetime]]]:
+            fence = hold_lease(tx, now, LEASE, self.desk.holder, self.rhythm.lease)
+            if fence is None:
+                return None, nothing, []
+            paces: list[tuple[str, datetime]] = []
+            if fence != self._fence:  # just taken: what Slack asked of the one before us holds for us too
+                paces = [(scope, at) for scope, at in tx.execute(select(Pace.scope, Pace.next_at).where(Pace.next_at > now)).tuples()]
+                for scope, at in paces:
+                    self.desk.pacer.block(scope, at)
+            return fence, claim(tx, now, self.desk, room), paces
+
+        self._fence, plan, _ = await self.lanes.write(work, urgency=Urgency.PAGE)
+        self.counts.update(plan.counts)
+        self.desk.busy.update(job.target for job in plan.jobs)
+        return plan
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._carry_out(job), name=f"deliver:{job.key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # Not even the failure could be written down (the database is away): the lease ends, then it is looked up.
+            log.error("an outcome could not be written down", task=task.get_name(), error=type(task.exception()).__name__)
+
+    async def _carry_out(self, job: Job) -> None:
+        try:
+            if job.do in (Do.LOOK_UP, Do.CHECK):
+                await self._look_up(job)
+            else:
+                await self._send(job)
+        except Exception as error:  # one bad row must not stop the others: it steps aside
+            log.exception("a message could not be delivered", key=job.key)
+            now, why = self.clock.now(), f"{type(error).__name__} while delivering"
+            await self.lanes.write(lambda tx: put_off(tx, now, job, None, why))
+        finally:
+            self.desk.busy.discard(job.target)
+
+    async def _send(self, job: Job) -> None:
+        outcome = await send(job, self.slack, self.routes)
+        now = self.clock.now()
+        if outcome.kind is Kind.RATE_LIMITED:
+            self.desk.pacer.block(scope_of(job), now + timedelta(seconds=outcome.seconds))
+        if not outcome.ok:
+            log.warning("not delivered", key=job.key, do=job.do.value, route=job.route, outcome=outcome.kind.value, error=outcome.error)
+        self.counts.update(await self.lanes.write(lambda tx: record(tx, now, self.desk, job, outcome), urgency=Urgency.PAGE))
+        if job.route == "slack" and self.hold.heard(outcome, now):
+            await self._mark(now)
+
+    async def _look_up(self, job: Job) -> None:
+        assert self.slack is not None
+        seen = await find_copies(self.slack, job)
+        now = self.clock.now()
+        if not seen.outcome.ok:
+            until = now + timedelta(seconds=seen.outcome.seconds) if seen.outcome.kind is Kind.RATE_LIMITED else None
+            if until is not None:
+                self.desk.pacer.block(scope_of(job), until)
+            await self.lanes.write(lambda tx: put_off(tx, now, job, until, f"looking it up: {seen.outcome.error}"), urgency=Urgency.PAGE)
+            if self.hold.heard(seen.outcome, now):
+                await self._mark(now)
+            return
+        keep, removed, clean = await remove_extras(self.slack, seen, job.ts)
+        now = self.clock.now()
+        self.counts["duplicates removed"] += removed
+
+        def write(tx: Session) -> Counter[str]:
+            rev = seen.copies.get(keep) if keep else None
+            return record_found(tx, now, self.desk, job, channel=seen.channel, keep=keep, rev=rev, clean=clean)
+
+        self.counts.update(await self.lanes.write(write, urgency=Urgency.PAGE))
+        self.hold.heard(seen.outcome, now)
+
+    async def _probe(self, now: datetime) -> None:
+        """While everything is held: ask whether Slack knows us again."""
+        if self.slack is None or not self.hold.holds or self.hold.next_at is None or now < self.hold.next_at:
+            return
+        if self.hold.probed(await self.slack.call("auth.test"), now):
+            await self._mark(now)
+
+    async def _mark(self, now: datetime) -> None:
+        """Write down how Slack is doing, for `doctor` and for the ladders' other routes."""
+        value: dict[str, Any] = {"state": self.hold.state, "error": self.hold.error, "since": now.isoformat()}
+        log.warning("delivery to Slack", **value)
+
+        def write(tx: Session) -> None:
+            row = tx.get(Mark, MARK)
+            if row is None:
+                tx.add(Mark(name=MARK, value=value))
+            else:
+                row.value = value
+
+        await self.lanes.write(write, urgency=Urgency.PAGE)
+
+
+def is_due(tx: Session, now: datetime) -> bool:
+    """Whether any row is due: a look that costs the writers nothing."""
+    return tx.scalars(select(OutMessage.id).where(OutMessage.due_at <= now).limit(1)).first() is not None

@@ -1,0 +1,89 @@
+"""Where a row goes when its place is closed, and what becomes of its thread: in one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.tables import Attempt, OutMessage, Person
+
+POSTS = ("chat.postMessage", "files.completeUploadExternal")
+
+# The next place for a message whose place is closed (the owners' DM, say), or None; `tried` are the places that failed.
+NextPlace = Callable[[Session, OutMessage, frozenset[str]], str | None]
+
+
+def is_person(target: str) -> bool:
+    """Whether a Slack target is a person, whose DM is meant."""
+    return target[:1] in ("U", "W")
+
+
+def release(tx: Session, now: datetime, key: str) -> None:
+    """Whoever waits under this root is looked at now.
+
+    Rows that somebody holds are skipped, never waited for: two transactions that wait for each other would both be late.
+    """
+    waiting = select(OutMessage).where(OutMessage.thread_key == key, OutMessage.due_at > now, OutMessage.state == "pending")
+    for row in tx.scalars(waiting.with_for_update(skip_locked=True)):
+        row.due_at = now
+
+
+def fail_row(tx: Session, now: datetime, row: OutMessage, why: str) -> None:
+    """Give up with a clear error, which `doctor` and the metrics show; what stands under it hears of it."""
+    row.state, row.due_at, row.error = "failed", None, why
+    row.lease_by = row.lease_until = None
+    release(tx, now, row.thread_key or row.key)
+    if row.thread_key:
+        release(tx, now, row.key)
+
+
+def set_aside(tx: Session, now: datetime, row: OutMessage, state: str, why: str = "") -> None:
+    """Dropped or removed: nothing stands outside, and nothing will unless it is shown again."""
+    row.state, row.due_at, row.channel, row.ts, row.shown_rev = state, None, None, None, 0
+    row.error = why or None
+    row.lease_by = row.lease_until = None
+    tx.flush()
+    release(tx, now, row.key)
+    if row.thread_key:
+        release(tx, now, row.thread_key)
+
+
+def post_anew(tx: Session, now: datetime, row: OutMessage) -> None:
+    """It no longer stands where it stood: its latest words are posted again."""
+    row.channel = row.ts = None
+    row.shown_rev, row.state, row.due_at = 0, "pending", now
+
+
+def move(tx: Session, now: datetime, row: OutMessage, next_place: NextPlace | None) -> bool:
+    """Take a row, with its whole thread, to the next place; False where there is none."""
+    root = row
+    if row.thread_key is not None:
+        found = tx.scalars(select(OutMessage).where(OutMessage.key == row.thread_key).with_for_update()).first()
+        root = found or row
+    if root.kind == "call" or next_place is None:  # a call is for one person: their next route is the ladder's business
+        return False
+    refused = select(Attempt.detail).where(Attempt.message_id.in_((root.id, row.id)), Attempt.outcome == "no_place")
+    tried = frozenset({root.target, *(detail.split(" ")[0] for detail in tx.scalars(refused) if detail)})
+    place = next_place(tx, root, tried)
+    if place is None or place in tried:
+        return False
+    root.target = place
+    post_anew(tx, now, root)
+    root.lease_by = root.lease_until = None
+    under = select(OutMessage).where(OutMessage.thread_key == root.key, OutMessage.shown_rev == 0, OutMessage.state == "pending")
+    for line in tx.scalars(under.with_for_update(skip_locked=True)):
+        line.target = place
+        line.due_at = now
+    return True
+
+
+def keep_dm(tx: Session, target: str, channel: str | None) -> None:
+    """Remember (or forget) the DM channel of a person."""
+    if not is_person(target) or (channel is not None and not channel.startswith("D")):
+        return
+    known = select(Person).where(Person.slack_id == target, Person.dm_channel.is_distinct_from(channel))
+    for person in tx.scalars(known.with_for_update(skip_locked=True)):
+        person.dm_channel = channel

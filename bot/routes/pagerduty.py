@@ -1,0 +1,40 @@
+"""PagerDuty, for people whose registry entry names a routing key: Events v2, with the row's id as dedup key."""
+
+from __future__ import annotations
+
+import httpx
+import orjson
+
+from bot.routes.outcome import Letter, Outcome
+from bot.routes.webhook import post
+from bot.routes.words import first_line, plain_words
+
+SUMMARY = 1024
+
+
+class PagerDutyRoute:
+    """Triggers an event, and resolves it when what it said is over. The same id again is the same alert over there."""
+
+    name = "pagerduty"
+
+    def __init__(self, url: str = "https://events.pagerduty.com/v2/enqueue", *, timeout: float = 10.0) -> None:
+        self._url = url
+        self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
+
+    async def deliver(self, letter: Letter) -> Outcome:
+        event = {
+            "routing_key": letter.to,
+            "event_action": "resolve" if letter.over else "trigger",
+            "dedup_key": letter.id,
+            "client": "aiops-bot",
+            "payload": {
+                "summary": first_line(letter.text, SUMMARY),
+                "source": "aiops-bot",
+                "severity": "critical",
+                "custom_details": {"text": plain_words(letter.text)},
+            },
+        }
+        return await post(self._client, self._url, orjson.dumps(event), {"Content-Type": "application/json"})
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,30 @@
+"""Slack's mrkdwn as plain words, for routes that know no Slack: pure."""
+
+from __future__ import annotations
+
+import re
+
+_ANGLE = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
+
+
+def plain_words(text: str) -> str:
+    """Mentions, dates and links as a person would write them; escapes taken back."""
+    words = _ANGLE.sub(_spoken, text)
+    return words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def first_line(text: str, limit: int = 120) -> str:
+    """The first line as a subject: no line breaks, at most `limit` characters."""
+    line = next((line.strip() for line in plain_words(text).splitlines() if line.strip()), "A message from aiops-bot")
+    line = re.sub(r"[\x00-\x1f\x7f]", " ", line.replace("*", ""))
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _spoken(found: re.Match[str]) -> str:
+    what, label = found.group(1), found.group(2)
+    if what.startswith(("!date^", "!subteam^")):
+        return label or what
+    if what.startswith(("@", "#", "!")):
+        return label or what.lstrip("!")
+    shown = what.removeprefix("mailto:")
+    return f"{label} ({shown})" if label and label != shown else shown
