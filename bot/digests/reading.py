@@ -1,0 +1,164 @@
+"""Gathering what a digest says: a handful of looks for a whole channel, however many agents it has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, time, timedelta
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import ROLE_WORDS, OwnerName, OwnerNames, owners_named_of, spec_of
+from bot.agents.spec import WorkspaceSpec
+from bot.calendars import day_before, local_day, parse_working_days, zone_named
+from bot.digests.rules import Asked, Hours, Report, days_of
+from bot.people.flows import is_away
+from bot.quality.reading import Totals, totals_of
+from bot.quality.rules import DEFAULT_TARGET, TRAILING
+from bot.tables import Agent, AgentNow, Baseline, Change, Incident, Page, Problem
+
+MOST_CHANGES = 5  # per agent: more are counted
+
+
+def hours_of(workspace: WorkspaceSpec, zones: Collection[str] = ()) -> Hours:
+    """When a digest is due: in its agents' zone where they agree, else in the workspace's."""
+    agreed = set(zones)
+    zone = agreed.pop() if len(agreed) == 1 else workspace.timezone
+    return Hours(zone, time.fromisoformat(workspace.digest.at), parse_working_days(workspace.working_days), frozenset(workspace.holidays))
+
+
+def in_parts(ids: Iterable[int], size: int = 500) -> Iterable[list[int]]:
+    """Ids in lists that every database takes as parameters."""
+    rest = iter(ids)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def totals_by_zone(tx: Session, agents: Sequence[Agent], covers_from: datetime, covers_until: datetime) -> dict[int, Totals]:
+    """What was counted in the covered days of each agent, each in its own zone."""
+    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for agent in agents:
+        spans[days_of(covers_from, covers_until, agent.zone)].append(agent.id)
+    found: dict[int, Totals] = {}
+    for (first, last), ids in spans.items():
+        for part in in_parts(ids):
+            found.update(totals_of(tx, part, first, last))
+    return found
+
+
+def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from: datetime, covers_until: datetime, since: datetime) -> list[Report]:
+    """One report per agent. Counts are of the covered days; changes are those since the last digest was posted."""
+    ids = [agent.id for agent in agents]
+    zones = {agent.id: agent.zone for agent in agents}
+    counted = totals_by_zone(tx, agents, covers_from, covers_until)
+    before = _week_before(tx, now, agents)
+    owners = owners_named_of(tx, ids)
+    standing: dict[int, AgentNow] = {}
+    baselines: dict[tuple[int, str], Baseline] = {}
+    problems: dict[int, list[str]] = defaultdict(list)
+    incidents: dict[int, list[str]] = defaultdict(list)
+    changes: dict[int, list[str]] = defaultdict(list)
+    calling: set[int] = set()
+    for part in in_parts(ids):
+        standing.update((row.agent_id, row) for row in tx.scalars(select(AgentNow).where(AgentNow.agent_id.in_(part))))
+        for base in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(part), Baseline.current).order_by(Baseline.id)):
+            baselines[base.agent_id, base.source] = base
+        for problem in tx.scalars(select(Problem).where(Problem.agent_id.in_(part), Problem.closed_at.is_(None)).order_by(Problem.since)):
+            problems[problem.agent_id].append(f"{problem.title}, since {local_words(problem.since, now, zones[problem.agent_id])}")
+        for incident in tx.scalars(select(Incident).where(Incident.agent_id.in_(part), Incident.state == "open").order_by(Incident.opened_at)):
+            incidents[incident.agent_id].append(f"{incident.title}, since {local_words(incident.opened_at, now, zones[incident.agent_id])}")
+        calling.update(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(part), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False))))
+        changed = select(Change).where(Change.agent_id.in_(part), Change.occurred_at >= since, Change.occurred_at < now).order_by(Change.occurred_at)
+        for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
+            changes[change.agent_id].append(f"{change.input} {change.version}")
+    away: dict[int, bool] = {}
+    reports = []
+    for agent in agents:
+        row, spec, total = standing.get(agent.id), spec_of(agent), counted.get(agent.id, Totals())
+        source = "evaluations" if row is not None and row.machine else "people"
+        judged = total.score("evaluations" if source == "evaluations" else "people")
+        baseline = baselines.get((agent.id, source))
+        last = (row.last_output_at or row.last_run_at) if row is not None else None
+        names = owners[agent.id]
+        reports.append(
+            Report(
+                agent_id=agent.id,
+                slug=agent.slug,
+                name=agent.name,
+                verdict=row.verdict if row is not None else "learning",
+                why=row.why if row is not None else "nothing has been looked at yet",
+                rank=row.rank if row is not None else 250,
+                share=row.share if row is not None else None,
+                low=row.low if row is not None else None,
+                high=row.high if row is not None else None,
+                n=row.n if row is not None else 0,
+                machine=source == "evaluations",
+                target=spec.target or DEFAULT_TARGET,
+                default_target=spec.target is None,
+                before=before.get((agent.id, source)),
+                baseline=baseline.share if baseline else None,
+                baseline_label=baseline.label if baseline else "",
+                outputs=total.outputs,
+                runs=total.runs,
+                failed=total.failed,
+                p95_ms=total.latency(0.95),
+                costs=total.costs,
+                judged=judged.n,
+                judged_share=judged.share,
+                silent_since=last.astimezone(zone_named(agent.zone)).isoformat() if last else None,
+                changes=tuple(_most(changes[agent.id], MOST_CHANGES)),
+                problems=tuple(_most(problems[agent.id], 4)),
+                calling=agent.id in calling,
+                incidents=tuple(_most(incidents[agent.id], 2)),
+                operations=_asked(names.operations),
+                asked=_asked(_who_is_asked(tx, now, names, away)),
+                unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
+            )
+        )
+    return reports
+
+
+def _most(words: list[str], limit: int) -> list[str]:
+    return words if len(words) <= limit else [*words[:limit], f"{len(words) - limit} more"]
+
+
+def local_words(moment: datetime, now: datetime, zone: str) -> str:
+    """`Thu 14:05` in the agent's own zone; with the date where it is more than six days ago."""
+    local = moment.astimezone(zone_named(zone))
+    if now - moment < timedelta(days=6):
+        return f"{local:%a %H:%M}"
+    return f"{local.day} {local:%b}"
+
+
+def _who_is_asked(tx: Session, now: datetime, names: OwnerNames, away: dict[int, bool]) -> OwnerName | None:
+    """The operations owner; while they are away the backup, then the business owner."""
+    for name in (names.operations, names.backup, names.business):
+        if name is None:
+            continue
+        if name.person_id not in away:
+            away[name.person_id] = is_away(tx, name.person_id, now) is not None
+        if not away[name.person_id]:
+            return name
+    return names.operations or names.business
+
+
+def _asked(name: OwnerName | None) -> Asked | None:
+    return Asked(name.person_id, name.name, name.slack_id, name.confirmed) if name else None
+
+
+def _week_before(tx: Session, now: datetime, agents: Sequence[Agent]) -> dict[tuple[int, str], float]:
+    """The shares of the seven days before the last seven, by agent and source; only where at least one output was judged."""
+    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for agent in agents:
+        today = local_day(now, agent.zone)
+        spans[day_before(today, 2 * TRAILING - 1), day_before(today, TRAILING)].append(agent.id)
+    found: dict[tuple[int, str], float] = {}
+    for (first, last), ids in spans.items():
+        for part in in_parts(ids):
+            for agent_id, total in totals_of(tx, part, first, last).items():
+                for source, score in (("people", total.score("people")), ("evaluations", total.score("evaluations"))):
+                    if score.share is not None:
+                        found[agent_id, source] = score.share
+    return found

@@ -1,0 +1,171 @@
+"""What waits for a person, source by source: each is one small function over indexed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import ROLE_WORDS
+from bot.blocks import button
+from bot.feedback.messages import review_button
+from bot.feedback.reading import review_day
+from bot.lists.messages import Item
+from bot.quality.words import joined, plural
+from bot.tables import (
+    Agent,
+    AgentOwner,
+    Channel,
+    Digest,
+    DigestReview,
+    Incident,
+    IncidentItem,
+    Page,
+    Person,
+    Problem,
+    Review,
+)
+
+MOST = 50  # rows of one source: nobody works off more in a day
+
+
+def pages_to_answer(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Open pages of agents they operate that nobody has acknowledged."""
+    rows = tx.execute(
+        select(Page, Agent)
+        .join(Agent, Agent.id == Page.agent_id)
+        .where(Page.owner_id == person.id, Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False))
+        .order_by(Page.opened_at)
+        .limit(MOST)
+    )
+    return [
+        Item(f"page:{page.id}", f"Answer the open page about {agent.name}", page.opened_at, button("Acknowledge", "paging.acknowledge", f"page:{page.id}", style="primary"))
+        for page, agent in rows
+    ]
+
+
+def incident_steps(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """The next step of each incident they lead; without a lead, the operations owner's."""
+    owned = select(AgentOwner.agent_id).where(AgentOwner.person_id == person.id, AgentOwner.role == "operations", AgentOwner.until.is_(None))
+    found = (
+        select(Incident, Agent)
+        .join(Agent, Agent.id == Incident.agent_id)
+        .where(Incident.state == "open", (Incident.lead_id == person.id) | (Incident.lead_id.is_(None) & Incident.agent_id.in_(owned)))
+        .order_by(Incident.opened_at)
+        .limit(MOST)
+    )
+    items = []
+    for incident, agent in tx.execute(found).all():
+        steps = list(tx.scalars(select(IncidentItem).where(IncidentItem.incident_id == incident.id, IncidentItem.state == "open").order_by(IncidentItem.position)))
+        required = [step for step in steps if step.required]
+        step = next(iter(required or steps), None)
+        what = f"Incident of {agent.name}: {step.words}" if step is not None else f"Incident of {agent.name}: all steps are done, it can be closed"
+        detail = f"{incident.title}; {plural(len(required), 'required step')} left"
+        items.append(Item(f"incident:{incident.id}", what, incident.opened_at, button("Show incident", "incidents.show", f"incident:{incident.id}"), detail))
+    return items
+
+
+def roles_to_accept(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Roles they were named for and have not answered."""
+    rows = tx.execute(
+        select(AgentOwner, Agent)
+        .join(Agent, Agent.id == AgentOwner.agent_id)
+        .where(AgentOwner.person_id == person.id, AgentOwner.until.is_(None), AgentOwner.accepted_at.is_(None), AgentOwner.declined_at.is_(None), Agent.archived_at.is_(None))
+        .order_by(AgentOwner.since)
+        .limit(MOST)
+    )
+    return [
+        Item(
+            f"role:{owner.id}",
+            f"You are named {ROLE_WORDS.get(owner.role, owner.role)} of {agent.name}: accept, or say it is not you",
+            owner.asked_at or owner.since,
+            button("Accept", "agents.accept", f"owner:{owner.id}", label=f"Accept to be {ROLE_WORDS.get(owner.role, owner.role)} of {agent.name}"),
+            "Until then it is shown as not confirmed. `Not me` is in the message that asked you.",
+        )
+        for owner, agent in rows
+    ]
+
+
+def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Summaries with agents of theirs, and those of others that were handed up to them as business owner: the newest per channel."""
+    business = select(AgentOwner.agent_id).where(AgentOwner.person_id == person.id, AgentOwner.role == "business", AgentOwner.until.is_(None))
+    rows = tx.execute(
+        select(DigestReview, Digest, Agent, Channel.name)
+        .join(Digest, Digest.id == DigestReview.digest_id)
+        .join(Agent, Agent.id == DigestReview.agent_id)
+        .outerjoin(Channel, Channel.slack_id == Digest.channel_id)
+        .where(
+            DigestReview.reviewed_at.is_(None),
+            (DigestReview.person_id == person.id) | ((DigestReview.chased > 0) & DigestReview.agent_id.in_(business)),
+            Agent.archived_at.is_(None),
+        )
+        .order_by(Digest.id.desc(), Agent.name)
+        .limit(500)
+    ).all()
+    by_channel: dict[tuple[str, bool], list[tuple[DigestReview, Digest, Agent, str | None]]] = {}
+    for review, digest, agent, channel in rows:
+        by_channel.setdefault((digest.channel_id, review.person_id == person.id), []).append((review, digest, agent, channel))
+    items = []
+    for (channel_id, mine), theirs in by_channel.items():
+        newest, name = theirs[0][1], theirs[0][3]
+        names = list(dict.fromkeys(agent.name for _, _, agent, _ in theirs))
+        shown = joined(names[:3] + ([f"{len(names) - 3} more"] if len(names) > 3 else []))
+        days = len({digest.id for _, digest, _, _ in theirs})
+        where = f"#{name}" if name else channel_id
+        day = date.fromisoformat(newest.local_date)
+        said = f"Look at the summary of {day:%a} {day.day} {day:%b} in {where} and mark it as reviewed: {shown}"
+        if not mine:
+            asked = tx.get_one(Person, theirs[0][0].person_id)
+            said = f"The summary in {where} is not reviewed yet ({shown}); {asked.name or 'its operations owner'} was asked and you answer for the outcome"
+        detail = f"{plural(days, 'summary', 'summaries')} waiting; one press marks them all" if days > 1 else ""
+        items.append(Item(f"digest:{channel_id}:{'own' if mine else 'up'}", said, theirs[-1][1].posted_at, button("Reviewed", "digests.reviewed", f"digest:{newest.id}"), detail))
+    return items
+
+
+def outputs_to_judge(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Today's sample of outputs."""
+    day = review_day(person, now)
+    left = list(tx.scalars(select(Review).where(Review.person_id == person.id, Review.local_day == day, Review.state == "asked").limit(MOST)))
+    if not left:
+        return []
+    agents = list(tx.scalars(select(Agent.name).where(Agent.id.in_({review.agent_id for review in left})).order_by(Agent.name)))
+    said = f"Judge {plural(len(left), 'output')} of {joined(agents[:3] + ([f'{len(agents) - 3} more agents'] if len(agents) > 3 else []))}"
+    return [Item(f"reviews:{day}", said, None, review_button(len(left), day), "Drawn at random, so that the scores are fair", len(left))]
+
+
+def notices(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Open problems of agents they operate that called nobody."""
+    rows = tx.execute(
+        select(Problem, Agent)
+        .join(Agent, Agent.id == Problem.agent_id)
+        .join(AgentOwner, (AgentOwner.agent_id == Agent.id) & (AgentOwner.role == "operations") & AgentOwner.until.is_(None))
+        .where(AgentOwner.person_id == person.id, Problem.closed_at.is_(None), Problem.page_id.is_(None), Agent.archived_at.is_(None))
+        .order_by(Problem.since)
+        .limit(MOST)
+    )
+    return [
+        Item(f"problem:{problem.id}", f"{agent.name}: {problem.title}", problem.since, button("Look closer", "status.agent", f"agent:{agent.slug}", label=f"Show {agent.name} in depth"), problem.says)
+        for problem, agent in rows
+    ]
+
+
+# In the order they are shown: what presses first, first.
+SOURCES: tuple[Callable[[Session, datetime, Person], list[Item]], ...] = (
+    pages_to_answer,
+    incident_steps,
+    roles_to_accept,
+    digests_to_mark,
+    notices,
+    outputs_to_judge,
+)
+
+
+def items_for(tx: Session, now: datetime, person_id: int) -> list[Item]:
+    """All that waits for this person now."""
+    person = tx.get(Person, person_id)
+    if person is None or not person.active:
+        return []
+    return [item for source in SOURCES for item in source(tx, now, person)]
+
