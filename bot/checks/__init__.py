@@ -1,0 +1,1 @@
+"""Promises about agents: looked at when due, judged purely, and opened as problems when they fail."""

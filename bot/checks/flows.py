@@ -1,0 +1,195 @@
+"""Taking checks over from the registry, looking at what is due, and opening or closing problems: in one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import spec_of
+from bot.checks.facts import Calendar, calendar_of, load
+from bot.checks.kinds import KINDS, UnknownKind, read_spec
+from bot.checks.kinds.kind import CheckSpec
+from bot.checks.rules import Move, Standing, stand
+from bot.db import wake
+from bot.paging.flows import close_problem, open_problem
+from bot.paging.rules import Finding, State
+from bot.tables import Agent, Check, Stage
+from bot.tables import Finding as FindingRow
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+POISON = timedelta(minutes=5)  # how long a check that raised steps aside
+RESAY = timedelta(minutes=1)  # an open problem's numbers are renewed at most this often
+PROBING = [name for name, kind in KINDS.items() if kind.probes]
+
+
+# --- the registry's checks become rows -------------------------------------------------------------------------------
+
+
+def sync_step(tx: Session, now: datetime) -> bool:
+    """Take over the checks of agents whose description changed; says whether there was one."""
+    behind = select(Agent).where(Agent.checks_rev < Agent.spec_rev, Agent.archived_at.is_(None)).order_by(Agent.id).limit(50)
+    agents = tx.scalars(behind.with_for_update(skip_locked=True, key_share=True)).all()
+    for agent in agents:
+        try:
+            with tx.begin_nested():
+                _take_over(tx, now, agent)
+        except Exception:
+            log.exception("an agent's checks could not be taken over", agent=agent.slug)
+        agent.checks_rev = agent.spec_rev
+    return bool(agents)
+
+
+def _take_over(tx: Session, now: datetime, agent: Agent) -> None:
+    had = {check.name: check for check in tx.scalars(select(Check).where(Check.agent_id == agent.id))}
+    wanted = spec_of(agent).checks
+    for name, written in wanted.items():
+        check = had.get(name)
+        kind = str(written.get("kind", ""))[:32]
+        if check is None:
+            check = Check(agent_id=agent.id, name=name, kind=kind, severity="notice", spec={})
+            tx.add(check)
+        elif check.kind != kind:
+            close_problem(tx, now, check, "The check was replaced by one of another kind.")
+            check.state, check.fails, check.passes, check.since = "new", 0, 0, None
+        _write_spec(check, written, kind)
+        check.archived_at, check.due_at = None, now
+        check.cursor, check.says = {}, ""  # whatever it says next is said anew
+    for name, check in had.items():
+        if name not in wanted and check.archived_at is None:
+            close_problem(tx, now, check, "The check was taken out of the registry.")
+            check.archived_at, check.due_at, check.state, check.fails, check.passes = now, None, "new", 0, 0
+    wake(tx, "checks")
+    wake(tx, "probes")
+
+
+def _write_spec(check: Check, written: dict[str, Any], kind: str) -> None:
+    check.spec, check.kind, check.why = written, kind, str(written.get("why", ""))
+    try:
+        check.severity = read_spec(written).chosen_severity()
+    except (UnknownKind, ValidationError):
+        check.severity = "notice"  # the look says in words what is wrong with it
+
+
+def look_soon(tx: Session, now: datetime, agent_ids: Iterable[int], kinds: Iterable[str]) -> None:
+    """Make checks of these agents due now. `kinds` are kinds of check, or what was reported (`run`, `output`)."""
+    asked = set(kinds)
+    names = [name for name, kind in KINDS.items() if name in asked or kind.woken_by & asked]
+    ids = sorted(set(agent_ids))
+    if not names or not ids:
+        return
+    due = update(Check).where(Check.agent_id.in_(ids), Check.kind.in_(names), Check.due_at > now).values(due_at=now)
+    tx.execute(due.execution_options(synchronize_session=False))
+    wake(tx, "checks")
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def look_step(tx: Session, now: datetime) -> bool:
+    """Look at up to 100 due checks that need no network; says whether there was one."""
+    checks = claim(tx, now, probing=False)
+    if not checks:
+        return False
+    calendar = calendar_of(tx)
+    for check, agent in checks:
+        # Due again before it is looked at: whatever the look does, it never hangs on this row.
+        check.due_at = now + POISON
+        try:
+            with tx.begin_nested():
+                _look(tx, now, check, agent, calendar)
+        except Exception:
+            log.exception("a check raised and steps aside", check=check.id, agent=agent.slug)
+            check.due_at, check.looked_at = now + POISON, now
+            check.says = "This check could not be looked at: an error of ours, kept in the log. It is tried again in 5 minutes."
+    return True
+
+
+def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> list[tuple[Check, Agent]]:
+    """The due checks of agents at work, by agent; those of paused, stopped and archived agents rest."""
+    resting = select(Stage.agent_id).where(Stage.stage.in_(("suspended", "retired")))
+    wanted = (
+        select(Check, Agent)
+        .join(Agent, Agent.id == Check.agent_id)
+        .where(Check.due_at <= now, Check.archived_at.is_(None), Agent.archived_at.is_(None), Agent.paused_at.is_(None))
+        .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), Agent.id.not_in(resting))
+        .order_by(Check.due_at)
+        .limit(most)
+    )
+    rows = tx.execute(wanted.with_for_update(of=Check, skip_locked=True, key_share=True)).all()
+    # In the order of agents, so that two processes take their rows' locks in one order.
+    return sorted(((check, agent) for check, agent in rows), key=lambda pair: (pair[1].id, pair[0].id))
+
+
+def _look(tx: Session, now: datetime, check: Check, agent: Agent, calendar: Calendar) -> None:
+    spec = spec_or_none(tx, now, check)
+    if spec is not None:
+        finding = KINDS[spec.kind].judge(load(tx, now, agent, spec, calendar), spec, now)
+        apply_finding(tx, now, check, spec, finding)
+
+
+def spec_or_none(tx: Session, now: datetime, check: Check) -> CheckSpec | None:
+    """The check's parsed fields; one that cannot be understood says so, and is tried again in an hour."""
+    try:
+        return read_spec(check.spec)
+    except (UnknownKind, ValidationError) as error:
+        told = str(error) if isinstance(error, UnknownKind) else "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        check.state, check.since = "unknown", check.since or now
+        check.says = f"This check cannot be understood, so it can never fail: {told}"[:2000]
+        check.looked_at, check.due_at = now, now + timedelta(hours=1)
+        return None
+
+
+def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, finding: Finding) -> Move:
+    """Let a finding change how the check stands, and open or close its problem with it."""
+    counts_itself = KINDS[spec.kind].counts_itself
+    before = Standing(check.state, check.fails, check.passes, check.since)
+    after, well_after = (1, 1) if counts_itself else (spec.after, spec.well_after)
+    standing, move = stand(before, finding.state, after=after, well_after=well_after, now=now)
+    check.state, check.fails, check.passes, check.since = standing.state, standing.fails, standing.passes, standing.since
+    check.looked_at, check.due_at = now, now + spec.interval()
+    said, check.says = check.says, finding.says
+    if move in (Move.FAILS, Move.RECOVERS, Move.SETTLES):
+        keep_finding(tx, now, check, finding)
+    if move is Move.FAILS:
+        _tell(tx, now, check, finding)
+    elif move is Move.FAILS_STILL and said != finding.says:
+        _tell_again(tx, now, check, finding)
+    elif move is Move.RECOVERS:
+        close_problem(tx, now, check, finding.says)
+    return move
+
+
+def _tell(tx: Session, now: datetime, check: Check, finding: Finding) -> None:
+    open_problem(tx, now, check, finding)
+    check.cursor = {**check.cursor, "told_at": now.timestamp()}
+
+
+def _tell_again(tx: Session, now: datetime, check: Check, finding: Finding) -> None:
+    """New numbers on an open problem, at most once a minute: Slack's edits share a budget."""
+    if now.timestamp() - float(check.cursor.get("told_at", 0)) >= RESAY.total_seconds():
+        _tell(tx, now, check, finding)
+    else:
+        check.says = ""  # not said yet: the next look says it
+
+
+def keep_finding(tx: Session, now: datetime, check: Check, finding: Finding) -> None:
+    """The evidence behind a change, kept."""
+    state = finding.state.value if finding.state is not State.SAME else check.state
+    tx.add(FindingRow(check_id=check.id, at=now, state=state, says=finding.says, value=finding.value, threshold=finding.threshold, evidence=dict(finding.evidence)))
+
+
+def test_check(tx: Session, now: datetime, check: Check, facts: Any = None) -> Finding:
+    """What a check would say now; changes nothing. A kind that probes needs the facts handed in (probes.try_check)."""
+    spec = read_spec(check.spec)
+    agent = tx.get_one(Agent, check.agent_id)
+    if facts is None:
+        facts = load(tx, now, agent, spec, calendar_of(tx))
+    return KINDS[spec.kind].judge(facts, spec, now)

@@ -1,0 +1,26 @@
+"""The check kinds, one file each, in one explicit list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.checks.kinds import http, no_data, quality, run_failed
+from bot.checks.kinds.kind import CheckSpec, Kind
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (run_failed.KIND, no_data.KIND, http.KIND, quality.KIND)}
+
+
+class UnknownKind(ValueError):
+    """A check names a kind that does not exist; the text lists those that do."""
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name; raises UnknownKind."""
+    if name not in KINDS:
+        raise UnknownKind(f"{name!r} is not a kind of check: write {', '.join(sorted(KINDS))}")
+    return KINDS[name]
+
+
+def read_spec(written: dict[str, Any]) -> CheckSpec:
+    """A check as written in aiops.yml; raises UnknownKind, or pydantic's ValidationError with the field."""
+    return kind_named(str(written.get("kind", ""))).spec.model_validate(written)
