@@ -32,6 +32,7 @@ class FixtureServer:
         self.calls: list[tuple[str, Doc]] = []
         self.answers: dict[str, Doc] = {}
         self.release = threading.Event()
+        self.heard = threading.Condition()
         self.messages: dict[str, list[Doc]] = {}
         self.people = copy.deepcopy(made.PEOPLE)
         self.channels = copy.deepcopy(made.CHANNELS)
@@ -71,9 +72,16 @@ class FixtureServer:
         self.messages.setdefault(channel, []).append(message)
         return message
 
-    def last(self, name: str) -> Doc:
-        """The newest call of that name."""
+    def last(self, name: str, times: int = 1) -> Doc:
+        """The newest call of that name, once there were so many of them."""
+        with self.heard:
+            self.heard.wait_for(lambda: sum(called == name for called, _ in self.calls) >= times, timeout=8)
         return next(body for called, body in reversed(self.calls) if called == name)
+
+    def hear(self, name: str, body: Doc) -> None:
+        with self.heard:
+            self.calls.append((name, body))
+            self.heard.notify_all()
 
     def tell(self, **news: object) -> None:
         """Send one event to every page that listens."""
@@ -138,12 +146,12 @@ class FixtureServer:
         return JSONResponse({"messages": sorted(rows, key=lambda m: m["ts"])})
 
     async def options(self, request: Request) -> Response:
-        self.calls.append(("options", dict(request.query_params)))
+        self.hear("options", dict(request.query_params))
         return JSONResponse({"ok": True, "options": [made.option(f"{request.query_params['value']} agent", "found")]})
 
     async def act(self, request: Request) -> Response:
         name, body = request.path_params["name"], await request.json()
-        self.calls.append((name, body))
+        self.hear(name, body)
         action = body.get("action", {}).get("action_id")
         if action == "slow":
             await asyncio.to_thread(self.release.wait, 20)

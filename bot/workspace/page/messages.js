@@ -120,9 +120,12 @@ export function messageList(options) {
       await options.older();
     } finally {
       loading = false;
+      watcher.unobserve(sentinel); // observing anew asks again whether the top is still in sight
+      watcher.observe(sentinel);
     }
   };
-  if (options.older) new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) readOlder(); }, { root: scroller, rootMargin: "600px 0px 0px" }).observe(sentinel);
+  const watcher = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) readOlder(); }, { root: scroller, rootMargin: "600px 0px 0px" });
+  if (options.older) watcher.observe(sentinel);
   scroller.addEventListener("scroll", () => { if (fromEnd() < 40) waiting = 0; paintJump(); }, { passive: true });
 
   list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

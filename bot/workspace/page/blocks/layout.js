@@ -69,7 +69,7 @@ export function alert(block) {
 
 /** @param {any} block @param {Context} ctx */
 export function card(block, ctx) {
-  const label = block.title ? plain(block.title) : "Card";
+  const label = block.title ? plainWords(plain(block.title)) : "Card";
   return h("article", { class: "card", "aria-label": label },
     block.hero_image ? image(block.hero_image, "card-hero") : null,
     h("div", { class: "card-body" },

@@ -23,6 +23,12 @@ function cellWords(cell) {
   return String(cell.value ?? cell.text ?? cell.name ?? "");
 }
 
+/** Numbers by size, everything else as people sort words. @param {string} a @param {string} b */
+function compare(a, b) {
+  const [first, second] = [a, b].map((text) => (text.trim() === "" ? NaN : Number(text.replace(/[,%\s]/g, ""))));
+  return Number.isNaN(first) || Number.isNaN(second) ? a.localeCompare(b, "en", { numeric: true }) : first - second;
+}
+
 /** @param {any} table @param {string} label */
 const scroll = (table, label) => h("div", { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": label }, table);
 
@@ -56,7 +62,7 @@ export function dataTable(block, ctx) {
   const paint = () => {
     const ordered = [...rows];
     if (sort.column >= 0) {
-      ordered.sort((a, b) => cellWords(a[sort.column]).localeCompare(cellWords(b[sort.column]), "en", { numeric: true }));
+      ordered.sort((a, b) => compare(cellWords(a[sort.column]), cellWords(b[sort.column])));
       if (sort.down) ordered.reverse();
     }
     const shown = ordered.slice(page * size, page * size + size);
