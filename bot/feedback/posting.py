@@ -27,7 +27,7 @@ from bot.tables import Agent, Observation, OutMessage, Output
 CHUNK = 500
 
 
-def outputs_arrived(tx: Session, now: datetime, agent: Agent, output_ids: Sequence[int], *, live: bool) -> None:
+def outputs_arrived(tx: Session, now: datetime, agent_id: int, output_ids: Sequence[int], *, live: bool) -> None:
     """These outputs are stored: judgements that came before them move to their day, and Slack shows what it should.
 
     Not `live` (an import): nothing is posted. Outputs that stand in Slack already (`slack:`) are never posted twice.
@@ -39,9 +39,12 @@ def outputs_arrived(tx: Session, now: datetime, agent: Agent, output_ids: Sequen
         for output_id, source in tx.execute(early.where(Observation.output_id.in_(chunk), Observation.local_day != Output.local_day)):
             moved.setdefault(source, []).append(output_id)
         for source, ids in sorted(moved.items()):
-            reobserve(tx, now, agent.id, ids, source)
+            reobserve(tx, now, agent_id, ids, source)
+    if not live:
+        return
+    agent = tx.get_one(Agent, agent_id)
     spec = spec_of(agent)
-    if not live or spec.outputs.post == "none":
+    if spec.outputs.post == "none":
         return
     channel = _channel(tx, agent, spec)
     if channel is None:
