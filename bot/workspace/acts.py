@@ -155,6 +155,7 @@ def after_submit(ws: "Workspace", app: App, person: Person, view: Doc, answer: A
 async def close(ws: "Workspace", person: Person, view: Doc, *, everything: bool = False) -> Answer:
     """Cancel or X; apps hear of it only for views with notify_on_close."""
     app = ws.store.apps[view["app_id"]]
+    everything = everything or view["clear_on_close"]
     answer = Answer(True)
     for closed in reversed(views.close_view(ws, person.id, view["id"], everything=everything)):
         if closed["notify_on_close"]:

@@ -179,9 +179,9 @@ async def options(request: Request) -> Response:
             }
         else:
             channel = seen_channel(ws, person, query.get("channel"))
-            message = ws.message(channel.id, query.get("ts", ""))
+            message, ephemeral = ui_acts.shown_message(ws, person, channel, query)
             app = acts.message_app(ws, message)
-            place = acts.message_place(ws, app, person, channel, message, False)
+            place = acts.message_place(ws, app, person, channel, message, ephemeral)
     except LookupError as missing:
         return JSONResponse({"ok": False, "error": str(missing)}, 404)
     answer = await acts.suggest(

@@ -1,6 +1,7 @@
 """What a person does on the page: each is checked, carried out, and answered with `{ok, error?, warning?}`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from bot.workspace import acts, messages, payloads
 from bot.workspace.answers import Answer
@@ -12,8 +13,16 @@ Act = Callable[[Workspace, Person, Doc], Awaitable[Doc]]
 LONGEST = 12_000  # characters in one message from the box
 
 
+SILENT = ("http_error", "http_timeout", "connection_failed", "nowhere_to_send")
+TROUBLE = "We had some trouble connecting. Try again?"  # Slack's words for an answer it cannot use
+
+
 def told(answer: Answer) -> Doc:
-    return {} if answer.ok else {"ok": False, "error": answer.error, "warning": answer.warning}
+    """An app's failure in words for the page; `code` says which it was."""
+    if answer.ok:
+        return {}
+    words = answer.warning if answer.error in SILENT else TROUBLE
+    return {"ok": False, "error": words, "warning": words, "code": answer.error}
 
 
 async def post(ws: Workspace, person: Person, body: Doc) -> Doc:
@@ -32,7 +41,8 @@ async def post(ws: Workspace, person: Person, body: Doc) -> Doc:
             return {"ok": False, "error": f"{word} does not work in threads. Sorry: Slack's commands never do."}
         answer = await acts.command(ws, person, channel, word, rest.strip())
         if not answer.ok:
-            return {"ok": False, "error": f"{word} failed: {answer.warning}.", "warning": answer.warning}
+            reason = told(answer)
+            return {**reason, "error": f"{word} failed: {reason['error']}"}
         return {"command": True}
     if channel.archived:
         return {"ok": False, "error": "This channel is archived."}
@@ -68,7 +78,7 @@ async def press(ws: Workspace, person: Person, body: Doc) -> Doc:
     return told(answer)
 
 
-def shown_message(ws: Workspace, person: Person, channel: Channel, container: Doc) -> tuple[Doc, bool]:
+def shown_message(ws: Workspace, person: Person, channel: Channel, container: Mapping[str, Any]) -> tuple[Doc, bool]:
     """The message a page points at, and whether only this person sees it."""
     ts = str(container.get("ts"))
     if note := ws.ephemeral(person.id, ts):

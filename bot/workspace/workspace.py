@@ -277,6 +277,11 @@ class Workspace(Seeding):
         events.uninstalled(self, known)
         await self.settle()
 
+    def set_demo(self, title: str, note: str) -> None:
+        """Words at the top of the page that say this is a demonstration."""
+        self.demo = {"title": title, "note": note}
+        self.store.remember("demo", self.demo)
+
     # looking --------------------------------------------------------------------------------------------------
     def message(self, where: str, ts: str) -> Doc:
         message = self.store.message(self.channel(where).id, ts)

@@ -82,6 +82,11 @@ def make_app(ws: Workspace, heard: list[dict[str, Any]]) -> AsyncApp:
         else:
             await ack(f"You asked for {command['text']}")
 
+    @app.options("agent")
+    async def agents(ack: Any, payload: dict[str, Any]) -> None:
+        words = f"{payload['value']} agent"
+        await ack(options=[{"text": {"type": "plain_text", "text": words}, "value": words}])
+
     @app.shortcut("rate")
     async def rate_message(ack: Any) -> None:
         await ack()

@@ -102,6 +102,18 @@ async def test_commands_presses_and_forms_go_to_the_app(ws: Workspace, maya: Pag
         assert shortcut == {"ok": True}
 
 
+async def test_an_external_menu_asks_the_app_as_one_types(ws: Workspace, maya: Page, slack: AsyncWebClient) -> None:
+    menu = {"type": "external_select", "action_id": "agent", "placeholder": {"type": "plain_text", "text": "Agent"}}
+    async with over_http(ws, []):
+        posted = await slack.chat_postMessage(
+            channel="C0SUPPORT", text="x", blocks=[{"type": "actions", "block_id": "b", "elements": [menu]}]
+        )
+        answer = await maya.get(
+            "options", channel="C0SUPPORT", ts=posted["ts"], action_id="agent", block_id="b", value="tri"
+        )
+    assert answer["options"][0]["text"]["text"] == "tri agent"
+
+
 async def test_an_app_that_is_away_is_said_to_be_so(ws: Workspace, maya: Page, slack: AsyncWebClient) -> None:
     posted = await slack.chat_postMessage(
         channel="C0SUPPORT", text="x", blocks=[{"type": "actions", "block_id": "b", "elements": [button("go")]}]
@@ -110,7 +122,7 @@ async def test_an_app_that_is_away_is_said_to_be_so(ws: Workspace, maya: Page, s
         "press", container={"type": "message", "channel": "C0SUPPORT", "ts": posted["ts"]}, block_id="b",
         action={"action_id": "go"},
     )
-    assert (pressed["ok"], pressed["warning"]) == (False, "This app did not respond")
+    assert (pressed["ok"], pressed["error"]) == (False, "This app did not respond")
 
 
 async def test_the_stream_tells_what_changes(ws: Workspace, maya: Page, slack: AsyncWebClient) -> None:
