@@ -16,12 +16,18 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium, or a reason why there is none."""
+def find_chromium() -> str:
+    """Where Chromium is; skips the test where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("no Chromium on this machine: install it (Debian: apt install chromium) to run the browser tests")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium."""
+    found = find_chromium()
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the browser tests need it")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=found, args=ARGUMENTS)

@@ -85,11 +85,15 @@ class FixtureServer:
 
     def tell(self, **news: object) -> None:
         """Send one event to every page that listens."""
-        self.loop.call_soon_threadsafe(lambda: [queue.put_nowait(dict(news)) for queue in self.listeners])
+        self.loop.call_soon_threadsafe(self.spread, dict(news))
+
+    def spread(self, news: Doc | None) -> None:
+        for queue in self.listeners:
+            queue.put_nowait(news)
 
     def hang_up(self) -> None:
         """End every stream, as a restart of the server would."""
-        self.loop.call_soon_threadsafe(lambda: [queue.put_nowait(None) for queue in self.listeners])
+        self.loop.call_soon_threadsafe(self.spread, None)
 
     # running ----------------------------------------------------------------------------------------------------
     def start(self) -> None:

@@ -81,7 +81,7 @@ async function dismiss() {
   if (!view) return;
   if (view.clear_on_close) drop(stack[0].id);
   else drop(view.id);
-  await post("close", { view_id: view.id });
+  await post("close", { view_id: view.id, ...(view.clear_on_close ? { all: true } : {}) });
 }
 
 /** @param {Event} event */
