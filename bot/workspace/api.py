@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bot.workspace import api_chat, api_conversations, api_people, api_views
 from bot.workspace.asking import Ask
 from bot.workspace.drop import drop_connection
-from bot.workspace.errors import SlackError, invalid_blocks
+from bot.workspace.errors import JsonAnswer, SlackError, invalid_blocks
 from bot.workspace.faults import AFTER, Fault
 from bot.workspace.things import App, Doc
 
@@ -174,7 +174,7 @@ async def handle(request: Request) -> Response:
         return drop_connection(request)
     if status == 503:
         return Response("Service unavailable", 503, headers, "text/plain")
-    return JSONResponse(answer, status, headers)
+    return JsonAnswer(answer, status, headers)
 
 
 async def trouble_before(fault: Fault) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from bot.workspace import api, ui
 from bot.workspace.drop import drop_connection
-from bot.workspace.errors import SlackError
+from bot.workspace.errors import JsonAnswer, SlackError
 from bot.workspace.responses import use_response_url
 from bot.workspace.workspace import Workspace
 
@@ -48,7 +48,7 @@ async def respond(request: Request) -> Response:
     try:
         body: Any = json.loads(raw)
     except ValueError:
-        return JSONResponse({"ok": False, "error": "invalid_payload"}, 400)
+        return JsonAnswer({"ok": False, "error": "invalid_payload"}, 400)
     faults = ws.faults.strike("response_url", body if isinstance(body, dict) else {})
     kinds = {fault.kind for fault in faults}
     try:
@@ -59,10 +59,10 @@ async def respond(request: Request) -> Response:
         use_response_url(ws, request.path_params["secret"], body)
     except SlackError as refused:
         status = refused.status if refused.status != 200 else 400
-        return JSONResponse(refused.body(), status, refused.headers)
+        return JsonAnswer(refused.body(), status, refused.headers)
     if "drop_after" in kinds:
         return drop_connection(request)
-    return JSONResponse({"ok": True})
+    return JsonAnswer({"ok": True})
 
 
 async def upload(request: Request) -> Response:
@@ -101,8 +101,8 @@ async def faults(request: Request) -> Response:
         try:
             change_faults(ws, await request.json())
         except (ValueError, TypeError, AttributeError, LookupError) as wrong:
-            return JSONResponse({"ok": False, "error": str(wrong)}, 400)
-    return JSONResponse({"ok": True, **ws.faults.show()})
+            return JsonAnswer({"ok": False, "error": str(wrong)}, 400)
+    return JsonAnswer({"ok": True, **ws.faults.show()})
 
 
 def change_faults(ws: Workspace, orders: dict[str, Any]) -> None:

@@ -1,6 +1,9 @@
-"""The one error of the Web API: a name that Slack uses, and what else Slack tells with it."""
+"""How the workspace answers: JSON, and the one error of the Web API: a name that Slack uses, and what it tells with it."""
 
+import json
 from typing import Any
+
+from starlette.responses import JSONResponse
 
 
 class SlackError(Exception):
@@ -22,3 +25,10 @@ class SlackError(Exception):
 def invalid_blocks(messages: list[str], name: str = "invalid_blocks") -> SlackError:
     """Slack's refusal of blocks: each message ends in the JSON pointer of what is wrong."""
     return SlackError(name, errors=messages, response_metadata={"messages": [f"[ERROR] {m}" for m in messages]})
+
+
+class JsonAnswer(JSONResponse):
+    """JSON in plain ASCII, so that half a surrogate pair in somebody's text can travel as it came."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()

@@ -7,11 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.workspace import acts, messages, payloads, ui_acts, ui_state
+from bot.workspace.errors import JsonAnswer
 from bot.workspace.things import ts_micros
 from bot.workspace.ui_state import known_person, seen_channel
 from bot.workspace.workspace import Workspace
@@ -40,7 +41,7 @@ class LoopbackOnly:
             headers = {key.decode().lower(): value.decode("latin-1") for key, value in scope["headers"]}
             host, origin = headers.get("host", ""), headers.get("origin")
             if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != host):
-                refusal = JSONResponse({"ok": False, "error": "only from this machine"}, 403)
+                refusal = JsonAnswer({"ok": False, "error": "only from this machine"}, 403)
                 await refusal(scope, receive, send)
                 return
         await self.app(scope, receive, send)
@@ -71,10 +72,10 @@ def answering(run: ui_acts.Act) -> Callable[[Request], Awaitable[Response]]:
             body = await request.json()
             answer = await run(ws, known_person(ws, body), body)
         except (ValueError, TypeError, AttributeError) as wrong:
-            return JSONResponse({"ok": False, "error": f"not understood: {wrong}"}, 400)
+            return JsonAnswer({"ok": False, "error": f"not understood: {wrong}"}, 400)
         except LookupError as missing:
-            return JSONResponse({"ok": False, "error": str(missing).strip("'\"")}, 404)
-        return JSONResponse({"ok": True, **answer})
+            return JsonAnswer({"ok": False, "error": str(missing).strip("'\"")}, 404)
+        return JsonAnswer({"ok": True, **answer})
 
     return endpoint
 
@@ -100,11 +101,11 @@ async def state(request: Request) -> Response:
     if person is None or person.is_bot or person.deleted:
         person = next((p for p in ws.store.people.values() if not p.is_bot and not p.deleted), None)
     if person is None:
-        return JSONResponse({"ok": False, "error": "nobody lives in this workspace yet"}, 404)
+        return JsonAnswer({"ok": False, "error": "nobody lives in this workspace yet"}, 404)
     for note in ws.notes:
         if note["person"] == person.id and not note["gone"]:
             note["gone"] = "reloaded"
-    return JSONResponse({"ok": True, **ui_state.state(ws, person)})
+    return JsonAnswer({"ok": True, **ui_state.state(ws, person)})
 
 
 async def history(request: Request) -> Response:
@@ -115,9 +116,9 @@ async def history(request: Request) -> Response:
         channel = seen_channel(ws, person, query.get("channel"))
         limit = max(1, min(200, int(query.get("limit") or 50)))
     except LookupError as missing:
-        return JSONResponse({"ok": False, "error": str(missing)}, 404)
+        return JsonAnswer({"ok": False, "error": str(missing)}, 404)
     except ValueError:
-        return JSONResponse({"ok": False, "error": "limit is a number"}, 400)
+        return JsonAnswer({"ok": False, "error": "limit is a number"}, 400)
     before = ts_micros(query.get("before", "")) or 2**62
     rows = ws.store.history(channel.id, limit + 1, latest=before)
     shown = [messages.without_metadata(message) for message in reversed(rows[:limit])]
@@ -128,7 +129,7 @@ async def history(request: Request) -> Response:
         and not n["message"].get("thread_ts") and oldest <= ts_micros(n["message"]["ts"]) < before
     ]
     both = sorted([*shown, *notes], key=lambda message: ts_micros(message["ts"]))
-    return JSONResponse({"messages": both, "has_more": len(rows) > limit})
+    return JsonAnswer({"messages": both, "has_more": len(rows) > limit})
 
 
 async def thread(request: Request) -> Response:
@@ -138,7 +139,7 @@ async def thread(request: Request) -> Response:
         person = known_person(ws, query)
         channel = seen_channel(ws, person, query.get("channel"))
     except LookupError as missing:
-        return JSONResponse({"ok": False, "error": str(missing)}, 404)
+        return JsonAnswer({"ok": False, "error": str(missing)}, 404)
     ts = query.get("ts", "")
     notes = [
         n["message"] for n in ws.notes
@@ -146,7 +147,7 @@ async def thread(request: Request) -> Response:
         and n["message"].get("thread_ts") == ts
     ]
     rows = [messages.without_metadata(message) for message in ws.store.thread(channel.id, ts)]
-    return JSONResponse({"messages": sorted([*rows, *notes], key=lambda message: ts_micros(message["ts"]))})
+    return JsonAnswer({"messages": sorted([*rows, *notes], key=lambda message: ts_micros(message["ts"]))})
 
 
 async def file(request: Request) -> Response:
@@ -183,12 +184,12 @@ async def options(request: Request) -> Response:
             app = acts.message_app(ws, message)
             place = acts.message_place(ws, app, person, channel, message, ephemeral)
     except LookupError as missing:
-        return JSONResponse({"ok": False, "error": str(missing)}, 404)
+        return JsonAnswer({"ok": False, "error": str(missing)}, 404)
     answer = await acts.suggest(
         ws, person, app, place, query.get("action_id", ""), query.get("block_id", ""), query.get("value", "")
     )
     body = answer.body if isinstance(answer.body, dict) else {}
-    return JSONResponse({"ok": answer.ok, **{k: body[k] for k in ("options", "option_groups") if k in body}})
+    return JsonAnswer({"ok": answer.ok, **{k: body[k] for k in ("options", "option_groups") if k in body}})
 
 
 async def stream(request: Request) -> Response:

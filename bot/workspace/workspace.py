@@ -206,12 +206,16 @@ class Workspace(Seeding):
         return posted
 
     async def press(
-        self, who: str, where: str, ts: str, action_id: str, value: Any = None, *, block_id: str = ""
+        self, who: str, where: str, ts: str, action_id: str, value: Any = None, *, block_id: str = "",
+        stale: Doc | None = None,
     ) -> Answer:
-        """Press a button, a thumb (by its value) or choose in a menu of a message, also of an ephemeral one."""
+        """Press a button, a thumb (by its value) or choose in a menu of a message, also of an ephemeral one.
+
+        `stale` is an older copy of the message, for a press on what the person's screen still showed.
+        """
         person, channel = self.person(who), self.channel(where)
-        note = self._note(person.id, ts)
-        message = note["message"] if note else self.message(channel.id, ts)
+        note = None if stale else self._note(person.id, ts)
+        message = stale or (note["message"] if note else self.message(channel.id, ts))
         block, element = payloads.find_element(message.get("blocks", []), action_id, block_id, value)
         action = payloads.action(self, block, element, value)
         return await acts.press_message(self, person, channel, message, [action], ephemeral=note is not None)

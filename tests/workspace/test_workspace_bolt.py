@@ -67,6 +67,19 @@ async def test_a_thumb_reaches_the_app_with_its_value_and_is_answered(
 
 
 @pytest.mark.usefixtures("bolt")
+async def test_a_button_that_is_gone_can_still_be_pressed_on_a_screen_that_is_late(
+    ws: Workspace, slack: AsyncWebClient, heard: Heard
+) -> None:
+    ts = await post(slack, {"type": "actions", "elements": [button("done")]})
+    old = ws.message("support", ts)
+    await slack.chat_update(channel="C0SUPPORT", ts=ts, text="Over", blocks=[])
+    with pytest.raises(LookupError, match="nothing to press"):
+        await ws.press("maya", "support", ts, "done")
+    assert (await ws.press("maya", "support", ts, "done", stale=old)).ok
+    assert heard[-1]["actions"][0]["action_id"] == "done"
+
+
+@pytest.mark.usefixtures("bolt")
 async def test_a_form_is_opened_refused_pushed_cleared_and_closed(
     ws: Workspace, slack: AsyncWebClient, heard: Heard
 ) -> None:

@@ -224,3 +224,8 @@ async def test_every_call_is_in_the_log(ws: Workspace, slack: AsyncWebClient) ->
     assert [(call.ok, call.error) for call in ws.called("chat.postMessage")] == [
         (True, ""), (False, "channel_not_found"),
     ]
+
+
+async def test_half_a_surrogate_pair_travels_as_it_came(ws: Workspace, slack: AsyncWebClient) -> None:
+    await slack.api_call("chat.postMessage", json={"channel": "C0SUPPORT", "text": "half \ud83d"})
+    assert (await slack.conversations_history(channel="C0SUPPORT"))["messages"][0]["text"] == "half \ud83d"
