@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bot.feedback.posting import outputs_arrived, recount
 from bot.feedback.reading import tallies
 from bot.feedback.reviews import reviews_judged
-from bot.feedback.rules import Tally
+from bot.feedback.rules import REASONS, Tally
 from bot.people.flows import person_for_report
 from bot.people.rules import RULES, Act, Role, may
 from bot.quality import counting
@@ -177,6 +177,8 @@ def tell_more(
     vote = tx.scalars(wanted.order_by(Vote.voted_at.desc(), Vote.received_at.desc(), Vote.id.desc()).limit(1)).first()
     if vote is None:
         return False
-    vote.reason, vote.correction, vote.comment, vote.may_ask = reason or None, correction or None, comment or None, may_ask
+    # A reason that only the API knows cannot be chosen in a form: saving the form must not lose it.
+    vote.reason = reason or (vote.reason if vote.good is False and vote.reason not in REASONS else None)
+    vote.correction, vote.comment, vote.may_ask = correction or None, comment or None, may_ask
     tx.flush()
     return True
