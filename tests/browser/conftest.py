@@ -24,9 +24,9 @@ def find_chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium. It lives no longer than its module: while it runs, no asynchronous test can."""
     found = find_chromium()
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the browser tests need it")
     with playwright.sync_playwright() as running:
