@@ -78,14 +78,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
-for _tag, _form, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-    ("merge", r"^<<$", "<"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_form), [*(_first.replace("\0", "")), *([""] if "\0" in _first else [])])
+def plain_resolvers(kind: Any) -> None:
+    """Teach a loader or dumper what is a number, true, nothing or `<<` when it stands without quotes."""
+    for tag, form, first in (
+        ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", [*"tTfF"]),
+        ("int", r"^[-+]?[0-9]+$", [*"-+0123456789"]),
+        ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$", [*"-+.0123456789"]),
+        ("null", r"^(?:~|null|Null|NULL|)$", [*"~nN", ""]),
+        ("merge", r"^<<$", ["<"]),
+    ):
+        kind.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(form), first)
+
+
+plain_resolvers(_Loader)
 
 
 def read_marked(text: str | bytes, file: str = "aiops.yml") -> Marked:

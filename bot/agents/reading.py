@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.agents.names import NOT_CONFIRMED as NOT_CONFIRMED
+from bot.agents.names import ROLE_WORDS as ROLE_WORDS
+from bot.agents.names import ROLES as ROLES
+from bot.agents.names import OwnerName as OwnerName
+from bot.agents.names import OwnerNames as OwnerNames
 from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
-from bot.blocks import escape, mention
 from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of
 from bot.tables import Agent, AgentOwner, Channel, Person, Registry
-
-ROLES = ("business", "operations", "backup", "sponsor")
-ROLE_WORDS = {"business": "business owner", "operations": "operations owner", "backup": "backup", "sponsor": "sponsor"}
-NOT_CONFIRMED = "owner not confirmed"
 
 
 def agent_by_slug(tx: Session, slug: str) -> Agent | None:
@@ -123,56 +122,6 @@ def find_channel(tx: Session, ref: str) -> Channel | None:
         named = select(Channel).where(Channel.name == ref[1:].lower()).order_by(Channel.is_archived, Channel.id)
         return tx.scalars(named).first()
     return tx.scalars(select(Channel).where(Channel.slack_id == ref)).first()
-
-
-@dataclass(frozen=True)
-class OwnerName:
-    """One person in one role, as messages name them."""
-
-    role: str
-    person_id: int
-    name: str
-    slack_id: str | None
-    confirmed: bool
-    since: datetime
-
-    @property
-    def mention(self) -> str:
-        """A mention, which pings; with the mark where they have not accepted."""
-        return mention(self.slack_id, self.name) + self.mark
-
-    @property
-    def plain(self) -> str:
-        """The escaped name, which pings nobody; with the mark where they have not accepted."""
-        return (escape(self.name) or "someone") + self.mark
-
-    @property
-    def mark(self) -> str:
-        return "" if self.confirmed else f" ({NOT_CONFIRMED})"
-
-
-@dataclass(frozen=True)
-class OwnerNames:
-    """Who answers for an agent; a role that nobody holds is None."""
-
-    business: OwnerName | None = None
-    operations: OwnerName | None = None
-    backup: OwnerName | None = None
-    sponsor: OwnerName | None = None
-
-    def all(self) -> list[OwnerName]:
-        return [each for each in (self.business, self.operations, self.backup, self.sponsor) if each is not None]
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether both the business and the operations owner have accepted."""
-        return bool(self.business and self.business.confirmed and self.operations and self.operations.confirmed)
-
-    def line(self, *, ping: bool = False) -> str:
-        """`operations owner Omar (owner not confirmed), business owner Maya`."""
-        order = (self.operations, self.business, self.backup, self.sponsor)
-        told = [f"{ROLE_WORDS[each.role]} {each.mention if ping else each.plain}" for each in order if each is not None]
-        return ", ".join(told) or "nobody yet"
 
 
 def owners_named(tx: Session, agent: Agent) -> OwnerNames:

@@ -179,7 +179,7 @@ class AgentSpec(Part):
     department: str = Field("", max_length=120, description="For grouping in status.")
     about: str = Field("", max_length=1000, description="What it does, in a sentence.")
     timezone: str | None = Field(None, description="IANA zone that decides what a day is; the workspace's where unset.")
-    stage: Literal["shadow", "assisted", "autonomous"] = Field("assisted", description="Counts when first applied; afterwards the accepted stage lives in the database.")
+    stage: Literal["shadow", "assisted", "autonomous", "suspended", "retired"] = Field("assisted", description="Counts when first applied; afterwards the accepted stage lives in the database.")
     owners: OwnersSpec
     channel: ChannelRef = Field(description="The owner channel: `#name` or id.")
     slack_app: str | None = Field(None, pattern=r"^A[A-Z0-9]{2,}$", description="Its own Slack app: messages of that app are its outputs.")
