@@ -189,11 +189,11 @@ class _Book:
                 OutMessage.thread_key.in_(threads), OutMessage.kind.in_(("line", "file")), OutMessage.state == "pending",
                 OutMessage.shown_rev == 0, OutMessage.gone.is_(False),
             )
-            self.first_line = {key: seq for key, seq in tx.execute(lines.group_by(OutMessage.thread_key)).tuples() if key}
+            self.first_line = {key: seq for key, seq in tx.execute(lines.group_by(OutMessage.thread_key)) if key}
         people = sorted({row.target for row in rows if is_person(row.target)})
         if people:
             known = select(Person.slack_id, Person.dm_channel).where(Person.slack_id.in_(people), Person.dm_channel.is_not(None))
-            self.dms = {who: dm for who, dm in tx.execute(known).tuples() if who and dm}
+            self.dms = {who: dm for who, dm in tx.execute(known) if who and dm}
 
     def facts(self, row: OutMessage) -> Facts:
         stands = row.ts is not None or (row.shown_rev > 0 and (row.route != "slack" or row.kind == "file"))

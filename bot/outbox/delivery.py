@@ -7,9 +7,9 @@ import contextlib
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import func, select
@@ -29,6 +29,8 @@ from bot.outbox.sending import send
 from bot.routes.outcome import Kind, Route
 from bot.routes.slack import SlackCalls
 from bot.tables import Mark, OutMessage, Pace
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Delivery:
         self._fence: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._ledger = asyncio.Lock()  # a claim must not overlook what a record of the same moment sets free
 
     async def step(self, now: datetime) -> bool:
         """Deliver what is due; says whether there was anything. Waits a moment for calls under way, never for slow ones."""
@@ -114,18 +117,16 @@ class Delivery:
         if not self._tasks and not await self.lanes.read(lambda tx: is_due(tx, now)):
             return nothing
 
-        def work(tx: Session) -> tuple[int | None, Plan, list[tuple[str, datetime]]]:
+        def work(tx: Session) -> tuple[int | None, Plan]:
             fence = hold_lease(tx, now, LEASE, self.desk.holder, self.rhythm.lease)
             if fence is None:
-                return None, nothing, []
-            paces: list[tuple[str, datetime]] = []
+                return None, nothing
             if fence != self._fence:  # just taken: what Slack asked of the one before us holds for us too
-                paces = [(scope, at) for scope, at in tx.execute(select(Pace.scope, Pace.next_at).where(Pace.next_at > now)).tuples()]
-                for scope, at in paces:
+                for scope, at in tx.execute(select(Pace.scope, Pace.next_at).where(Pace.next_at > now)):
                     self.desk.pacer.block(scope, at)
-            return fence, claim(tx, now, self.desk, room), paces
+            return fence, claim(tx, now, self.desk, room)
 
-        self._fence, plan, _ = await self.lanes.write(work, urgency=Urgency.PAGE)
+        self._fence, plan = await self._write(work)
         self.counts.update(plan.counts)
         self.desk.busy.update(job.target for job in plan.jobs)
         return plan
@@ -150,7 +151,7 @@ class Delivery:
         except Exception as error:  # one bad row must not stop the others: it steps aside
             log.exception("a message could not be delivered", key=job.key)
             now, why = self.clock.now(), f"{type(error).__name__} while delivering"
-            await self.lanes.write(lambda tx: put_off(tx, now, job, None, why))
+            await self._write(lambda tx: put_off(tx, now, job, None, why))
         finally:
             self.desk.busy.discard(job.target)
 
@@ -161,7 +162,7 @@ class Delivery:
             self.desk.pacer.block(scope_of(job), now + timedelta(seconds=outcome.seconds))
         if not outcome.ok:
             log.warning("not delivered", key=job.key, do=job.do.value, route=job.route, outcome=outcome.kind.value, error=outcome.error)
-        self.counts.update(await self.lanes.write(lambda tx: record(tx, now, self.desk, job, outcome), urgency=Urgency.PAGE))
+        self.counts.update(await self._write(lambda tx: record(tx, now, self.desk, job, outcome)))
         if job.route == "slack" and self.hold.heard(outcome, now):
             await self._mark(now)
 
@@ -173,7 +174,7 @@ class Delivery:
             until = now + timedelta(seconds=seen.outcome.seconds) if seen.outcome.kind is Kind.RATE_LIMITED else None
             if until is not None:
                 self.desk.pacer.block(scope_of(job), until)
-            await self.lanes.write(lambda tx: put_off(tx, now, job, until, f"looking it up: {seen.outcome.error}"), urgency=Urgency.PAGE)
+            await self._write(lambda tx: put_off(tx, now, job, until, f"looking it up: {seen.outcome.error}"))
             if self.hold.heard(seen.outcome, now):
                 await self._mark(now)
             return
@@ -185,7 +186,7 @@ class Delivery:
             rev = seen.copies.get(keep) if keep else None
             return record_found(tx, now, self.desk, job, channel=seen.channel, keep=keep, rev=rev, clean=clean)
 
-        self.counts.update(await self.lanes.write(write, urgency=Urgency.PAGE))
+        self.counts.update(await self._write(write))
         self.hold.heard(seen.outcome, now)
 
     async def _probe(self, now: datetime) -> None:
@@ -207,7 +208,11 @@ class Delivery:
             else:
                 row.value = value
 
-        await self.lanes.write(write, urgency=Urgency.PAGE)
+        await self._write(write)
+
+    async def _write(self, work: Callable[[Session], T]) -> T:
+        async with self._ledger:
+            return await self.lanes.write(work, urgency=Urgency.PAGE)
 
 
 def is_due(tx: Session, now: datetime) -> bool:

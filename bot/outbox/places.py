@@ -12,6 +12,8 @@ from bot.tables import Attempt, OutMessage, Person
 
 POSTS = ("chat.postMessage", "files.completeUploadExternal")
 
+NEXT = 5
+
 # The next place for a message whose place is closed (the owners' DM, say), or None; `tried` are the places that failed.
 NextPlace = Callable[[Session, OutMessage, frozenset[str]], str | None]
 
@@ -22,11 +24,12 @@ def is_person(target: str) -> bool:
 
 
 def release(tx: Session, now: datetime, key: str) -> None:
-    """Whoever waits under this root is looked at now.
+    """Who waits next under this root is looked at now; each of them releases the following.
 
     Rows that somebody holds are skipped, never waited for: two transactions that wait for each other would both be late.
     """
     waiting = select(OutMessage).where(OutMessage.thread_key == key, OutMessage.due_at > now, OutMessage.state == "pending")
+    waiting = waiting.order_by(OutMessage.seq).limit(NEXT)
     for row in tx.scalars(waiting.with_for_update(skip_locked=True)):
         row.due_at = now
 
