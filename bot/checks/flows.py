@@ -186,8 +186,8 @@ def keep_finding(tx: Session, now: datetime, check: Check, finding: Finding) -> 
     tx.add(FindingRow(check_id=check.id, at=now, state=state, says=finding.says, value=finding.value, threshold=finding.threshold, evidence=dict(finding.evidence)))
 
 
-def test_check(tx: Session, now: datetime, check: Check, facts: Any = None) -> Finding:
-    """What a check would say now; changes nothing. A kind that probes needs the facts handed in (probes.try_check)."""
+def test_check(tx: Session, now: datetime, check: Check, facts: Any) -> Finding:
+    """What a check would say now; changes nothing. A kind that probes needs the facts handed in (see probes.try_check); else None."""
     spec = read_spec(check.spec)
     agent = tx.get_one(Agent, check.agent_id)
     if facts is None:

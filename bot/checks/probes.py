@@ -55,7 +55,7 @@ async def ask(spec: HttpSpec, clock: Clock, resolve: Resolve = resolve_name) -> 
         return AnswerFacts(at, url, status, took(), body)
     except NotAllowed as refused:
         return AnswerFacts(at, spec.url, None, took(), error=str(refused))
-    except TimeoutError:
+    except (TimeoutError, httpx.TimeoutException):
         return AnswerFacts(at, spec.url, None, took(), error=f"no answer within {spec.patience():g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         return AnswerFacts(at, spec.url, None, took(), error=_words(error))

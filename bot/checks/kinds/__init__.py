@@ -8,6 +8,7 @@ from bot.checks.kinds import http, no_data, quality, run_failed
 from bot.checks.kinds.kind import CheckSpec, Kind
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (run_failed.KIND, no_data.KIND, http.KIND, quality.KIND)}
+SPECS: dict[str, type[CheckSpec]] = {name: kind.spec for name, kind in KINDS.items()}  # for reading aiops.yml
 
 
 class UnknownKind(ValueError):

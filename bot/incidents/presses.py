@@ -1,0 +1,260 @@
+"""Presses, forms and shortcuts about incidents: who may is asked here, what happens is in flows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import agent_by_slug, agents_in_channel, find_agents, live_agents
+from bot.blocks import Message, escape
+from bot.incidents import flows, messages
+from bot.incidents.reading import incident_view, item_view, open_incidents, timeline_of
+from bot.incidents.source import About, about_message
+from bot.people.flows import require, roles_of
+from bot.people.rules import Act
+from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
+from bot.tables import Agent, Incident, IncidentItem, Page, Person
+
+_GONE = "This incident is no longer known here. `/aiops incident` lists the open ones."
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+def press_open(tx: Session, press: Press) -> Answer:
+    """`Open incident` on a page: everything is known, so there is no form."""
+    page = tx.get(Page, _number(press.value, "page") or 0)
+    if page is None:
+        require(roles_of(tx, press.actor, None), Act.OPEN_INCIDENT)
+        return Tell(Message("This page is no longer known here. `/aiops incident open` opens an incident without one."))
+    agent = tx.get_one(Agent, page.agent_id)
+    require(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.OPEN_INCIDENT)
+    if page.test:
+        return Tell(Message("This is a test page: there is nothing to open an incident about."))
+    already = flows.incident_of_page(tx, page.id)
+    if already is not None:
+        return Tell(Message(f"Incident #{already.id} about this page is open already, in <#{already.channel_id}>."))
+    title = About(page=page.id).title(tx) or f"{agent.name} fails"
+    incident = flows.open_incident(tx, press.now, agent, person_of(tx, press), title, page=page, channel=_public(press.channel))
+    return Tell(_opened(incident))
+
+
+def shortcut_open(tx: Session, press: Press) -> Answer:
+    """The message shortcut "Open incident": on a page, an output, or any message."""
+    require(roles_of(tx, press.actor, None), Act.OPEN_INCIDENT)
+    about = about_message(tx, press.channel, press.message_ts)
+    if about.page is not None:
+        already = flows.incident_of_page(tx, about.page)
+        if already is not None:
+            return Tell(Message(f"Incident #{already.id} about this page is open already, in <#{already.channel_id}>."))
+    agent = about.agent(tx)
+    here = agents_in_channel(tx, press.channel or "")
+    if agent is None and len(here) == 1:
+        agent = here[0]
+    title = about.title(tx) or " ".join(str(press.message.get("text", "")).split())[:200]
+    return _form(tx, agent, title, about, here if agent is None else [], channel=_public(press.channel))
+
+
+def submit_new(tx: Session, press: Press) -> Answer:
+    """The form "Open an incident"."""
+    require(roles_of(tx, press.actor, None), Act.OPEN_INCIDENT)
+    named, title = str(press.values.get("agent", "")), " ".join(str(press.values.get("title", "")).split())
+    found = find_agents(tx, named)
+    exact = agent_by_slug(tx, named) or (found[0] if len(found) == 1 else None)
+    if exact is None:
+        return Mend({"agent": "No single agent is called that: write its id or its whole name."})
+    if not title:
+        return Mend({"title": "Say in a few words what happened."})
+    try:
+        kept = orjson.loads(press.value or "{}")
+    except orjson.JSONDecodeError:
+        kept = {}
+    page = tx.get(Page, int(kept["page"])) if kept.get("page") else None
+    if page is not None and (page.agent_id != exact.id or page.resolved_at is not None):
+        page = None  # it is about another agent after all, or over
+    output = int(kept["output"]) if kept.get("output") and page is None else None
+    incident = flows.open_incident(tx, press.now, exact, person_of(tx, press), title[:300], page=page, output_id=output, channel=kept.get("channel"))
+    return Tell(_opened(incident))
+
+
+def _form(tx: Session, agent: Agent | None, title: str, about: About, likely: list[Agent], *, channel: str | None) -> Answer:
+    others = [each for each in live_agents(tx) if each not in likely]
+    choices = [(each.slug, each.name) for each in [*likely, *others]]
+    if not choices:
+        return Tell(Message("There is no agent yet. `/aiops agent add` adds one."))
+    kept: dict[str, Any] = {"page": about.page, "output": about.output, "channel": channel}
+    return Ask(messages.open_form(choices, agent.slug if agent else "", title[:300], {name: each for name, each in kept.items() if each}))
+
+
+def _opened(incident: Incident) -> Message:
+    return Message(f"Incident #{incident.id} is open in <#{incident.channel_id}>. You lead it until somebody presses `I'll lead`; the checklist is in its thread.")
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def press_done(tx: Session, press: Press) -> Answer:
+    """`Done` on a step."""
+    item = tx.get(IncidentItem, _number(press.value, "item") or 0)
+    return settle(tx, press, item, "done")
+
+
+def press_item(tx: Session, press: Press) -> Answer:
+    """The menu of a step: done with a note, waive, open again."""
+    verb, _, number = press.value.partition(":")
+    item = tx.get(IncidentItem, int(number)) if number.isdigit() else None
+    if item is None:
+        require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+        return Tell(Message(_GONE))
+    if verb == "reopen":
+        return settle(tx, press, item, "open")
+    incident = tx.get_one(Incident, item.incident_id)
+    flows.may_settle(tx, incident, press.actor, "waived" if verb == "waive" else "done", required=item.required)
+    if incident.closed_at is not None:
+        return Tell(Message(f"Incident #{incident.id} is closed: its checklist stays as it was."))
+    return Ask(messages.waive_form(item_view(item)) if verb == "waive" else messages.note_form(item_view(item)))
+
+
+def submit_note(tx: Session, press: Press) -> Answer:
+    """The form "Done, with a note"."""
+    return _submit(tx, press, "done", "note", "Write in a few words what was done.")
+
+
+def submit_waive(tx: Session, press: Press) -> Answer:
+    """The form "Waive a step"."""
+    return _submit(tx, press, "waived", "reason", "A waived step needs a reason.")
+
+
+def _submit(tx: Session, press: Press, wanted: str, field: str, missing: str) -> Answer:
+    words = str(press.values.get(field, "")).strip()
+    if not words:
+        return Mend({field: missing})
+    answer = settle(tx, press, tx.get(IncidentItem, _number(press.value, "item") or 0), wanted, words)
+    return answer
+
+
+def settle(tx: Session, press: Press, item: IncidentItem | None, wanted: str, words: str = "") -> Answer:
+    if item is None:
+        require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+        return Tell(Message(_GONE))
+    incident = tx.get_one(Incident, item.incident_id)
+    # Opening a waived step again undoes an owner's decision, so it takes the same leave.
+    flows.may_settle(tx, incident, press.actor, "waived" if item.state == "waived" else wanted, required=item.required)
+    change = flows.settle_item(tx, press.now, item, wanted, person_of(tx, press), words)
+    if change.value == "nothing":
+        view = item_view(item, {item.by_id or 0: _name(tx, item.by_id)})
+        return Tell(Message(f"Step {view.number} is {view.state} already" + (f", by {view.by}." if view.by else ".")))
+    if press.came_from == "mention":
+        return Tell(Message(f"Step {item.position + 1} is {item.state} now."))
+    return Quiet()
+
+
+# --- lead, close, show -----------------------------------------------------------------------------------------------
+
+
+def press_lead(tx: Session, press: Press) -> Answer:
+    """`I'll lead`."""
+    incident = tx.get(Incident, _number(press.value, "incident") or 0)
+    return lead(tx, press, incident)
+
+
+def lead(tx: Session, press: Press, incident: Incident | None) -> Answer:
+    require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+    if incident is None:
+        return Tell(Message(_GONE))
+    if not flows.take_lead(tx, press.now, incident.id, person_of(tx, press)):
+        return Tell(Message("You lead it already." if incident.closed_at is None else f"Incident #{incident.id} is closed."))
+    return Quiet()
+
+
+def press_close(tx: Session, press: Press) -> Answer:
+    """`Close incident`."""
+    return close(tx, press, tx.get(Incident, _number(press.value, "incident") or 0))
+
+
+def close(tx: Session, press: Press, incident: Incident | None) -> Answer:
+    if incident is None:
+        require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+        return Tell(Message(_GONE))
+    require(flows.incident_roles(tx, incident, press.actor), Act.CLOSE_INCIDENT)
+    refused = flows.close_incident(tx, press.now, incident.id, person_of(tx, press))
+    return Tell(refused) if refused is not None else Quiet()
+
+
+def press_show(tx: Session, press: Press) -> Answer:
+    """`Show incident`, from somebody's list."""
+    return _show(tx, press, tx.get(Incident, _number(press.value, "incident") or 0))
+
+
+def _show(tx: Session, press: Press, incident: Incident | None) -> Answer:
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    if incident is None:
+        return Tell(Message(_GONE))
+    told = messages.one_message(incident_view(tx, incident), timeline_of(tx, incident.id))
+    return Tell(Message(f"{told.text}\nIt is in <#{incident.channel_id}>.", told.blocks), share=press.came_from == "command")
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def words_incident(tx: Session, press: Press) -> Answer:
+    """`/aiops incident`, `incident open [agent] [words]`, `incident 3`."""
+    verb, rest = (press.words[0].lower(), press.words[1:]) if press.words else ("", ())
+    if verb == "open":
+        return _words_open(tx, press, rest)
+    if verb in ("", "list"):
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        return Tell(messages.list_message([incident_view(tx, each) for each in open_incidents(tx)]), share=True)
+    if verb.lstrip("#").isdigit() and len(verb) < 15:
+        incident = tx.get(Incident, int(verb.lstrip("#")))
+        return _show(tx, press, incident)
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    return Tell(Message("I know `/aiops incident` (the open ones), `/aiops incident 3` (one of them) and `/aiops incident open <agent> <what happened>`."))
+
+
+def _words_open(tx: Session, press: Press, words: tuple[str, ...]) -> Answer:
+    require(roles_of(tx, press.actor, None), Act.OPEN_INCIDENT)
+    # The agent's name may have several words: the longest beginning that names exactly one is taken.
+    for length in range(min(len(words), 6), 0, -1):
+        found = find_agents(tx, " ".join(words[:length]))
+        if len(found) == 1 and (title := " ".join(words[length:])):
+            incident = flows.open_incident(tx, press.now, found[0], person_of(tx, press), title[:300], channel=_public(press.channel), came_from=press.came_from)
+            return Tell(_opened(incident))
+        if len(found) == 1:
+            return _form(tx, found[0], "", About(), [], channel=_public(press.channel))
+    here = agents_in_channel(tx, press.channel or "")
+    return _form(tx, here[0] if len(here) == 1 else None, " ".join(words), About(), here, channel=_public(press.channel))
+
+
+def _number(value: str, kind: str) -> int | None:
+    matched = re.fullmatch(kind + r":(\d{1,15})", value)
+    return int(matched[1]) if matched else None
+
+
+def _public(channel: str | None) -> str | None:
+    """Where an incident could live if the agent has no channel: never in somebody's DM."""
+    return channel if channel and not channel.startswith("D") else None
+
+
+def person_of(tx: Session, press: Press) -> Person:
+    return tx.get_one(Person, press.actor.person_id)
+
+
+def _name(tx: Session, person_id: int | None) -> str:
+    person = tx.get(Person, person_id) if person_id else None
+    return escape(person.name) if person is not None else ""
+
+
+ACTIONS: dict[str, Handler] = {
+    "incidents.open": press_open,
+    "incidents.done": press_done,
+    "incidents.item": press_item,
+    "incidents.lead": press_lead,
+    "incidents.close": press_close,
+    "incidents.show": press_show,
+}
+VIEWS: dict[str, Handler] = {"incidents.new": submit_new, "incidents.note": submit_note, "incidents.waive": submit_waive}
+SHORTCUTS: dict[str, Handler] = {"incidents.shortcut": shortcut_open}
