@@ -132,8 +132,7 @@ def _submit(tx: Session, press: Press, wanted: str, field: str, missing: str) ->
     words = str(press.values.get(field, "")).strip()
     if not words:
         return Mend({field: missing})
-    answer = settle(tx, press, tx.get(IncidentItem, _number(press.value, "item") or 0), wanted, words)
-    return answer
+    return settle(tx, press, tx.get(IncidentItem, _number(press.value, "item") or 0), wanted, words)
 
 
 def settle(tx: Session, press: Press, item: IncidentItem | None, wanted: str, words: str = "") -> Answer:

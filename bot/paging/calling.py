@@ -20,7 +20,7 @@ from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person
 
 log = structlog.get_logger(__name__)
 
-SLACK_GONE = "slack_revoked"  # the mark that is set while the bot's token is revoked or the app uninstalled
+DELIVERY = "delivery.slack"  # the mark in which the outbox keeps how Slack is doing
 
 
 class Links(Protocol):
@@ -168,7 +168,8 @@ def _why(arrival: Arrival, row: OutMessage) -> str:
 
 def slack_is_down(tx: Session) -> bool:
     """Whether the bot is known to be shut out of Slack (uninstalled, or its token revoked)."""
-    return tx.get(Mark, SLACK_GONE) is not None
+    mark = tx.get(Mark, DELIVERY)
+    return mark is not None and mark.value.get("state") == "unauthorised"
 
 
 def _end_test(tx: Session, now: datetime, page: Page) -> None:

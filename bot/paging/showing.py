@@ -54,9 +54,9 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
         if outbox.find(tx, dm_key(page.id, person.id)) is not None:
             outbox.line(tx, now, key=f"page:{page.id}:over:{person.id}", thread=dm_key(page.id, person.id), message=told, priority=Priority.PAGE)
     for call in calls:
-        # Who was told by e-mail or webhook that something broke is told the same way that it is over.
+        # Who was told by e-mail that something broke is told the same way that it is over.
         person_or_none = tx.get(Person, call.person_id) if call.person_id else None
-        if person_or_none is None or call.route not in ("email", "webhook") or call.state != "confirmed":
+        if person_or_none is None or call.route != "email" or call.state != "confirmed":
             continue
         words = Message(f"{messages.lead(view)}\n{told.text}")
         key = f"page:{page.id}:over:{call.person_id}:{call.route}"
@@ -81,3 +81,5 @@ def _quieten(tx: Session, now: datetime, view: messages.PageView, calls: list[Ca
     for call in calls:
         if call.route == "slack":
             outbox.mend(tx, now, call.message_key, messages.call_over(view, over))
+        elif call.route in ("pagerduty", "webhook") and call.state != "dropped":
+            outbox.remove(tx, now, call.message_key)  # these routes know an end: PagerDuty stops ringing
