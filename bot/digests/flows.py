@@ -38,7 +38,7 @@ from bot.digests.rules import (
     worst_first,
 )
 from bot.digests.samples import samples_of
-from bot.lists.flows import changed as list_changed
+from bot.lists import flows as lists
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import owners_of
@@ -113,8 +113,7 @@ def chase_step(tx: Session, now: datetime) -> bool:
             told.add(business.person_id)
             audit.record(tx, now, "digest.chase", f"digest:{row.digest_id}", came_from="timer", evidence={"agent_id": row.agent_id, "asked": row.person_id, "now": business.person_id})
     tx.flush()
-    for person_id in sorted(told):
-        list_changed(tx, now, person_id)
+    lists.expect(tx, now, told)
     return bool(rows)
 
 
@@ -137,7 +136,7 @@ def mark_reviewed(tx: Session, now: datetime, digest: Digest, person_id: int, ag
         audit.record(tx, now, "digest.review", f"digest:{digest_id}", person_id=person_id, evidence={"agents": marked})
         show(tx, now, tx.get_one(Digest, digest_id))
     for asked in sorted({row.person_id for row in rows} | {person_id}):
-        list_changed(tx, now, asked)
+        lists.changed(tx, now, asked)
     names = {report["agent_id"]: report["name"] for report in digest.content["reports"]}
     return [names[agent_id] for agent_id in dict.fromkeys(row.agent_id for row in rows) if agent_id in names]
 
@@ -220,6 +219,7 @@ def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours
         if report.asked is not None:
             tx.add(DigestReview(digest_id=digest.id, agent_id=report.agent_id, person_id=report.asked.id, asked_at=now, chase_at=decided.next_at))
     tx.flush()
+    lists.expect(tx, now, set(tx.scalars(select(DigestReview.person_id).where(DigestReview.digest_id == digest.id))))
     show(tx, now, digest)
     for number, page in enumerate(messages.pages(summary_of(tx, digest)), start=1):
         outbox.show(tx, now, key=f"{key_of(digest)}:page:{number}", to=digest.channel_id, message=page, priority=Priority.DIGEST, thread=key_of(digest))

@@ -137,3 +137,20 @@ def _show(tx: Session, now: datetime, person: Person, row: PersonList, items: li
         row.content = {**row.content, "seen": seen}
     message = messages.list_message(date.fromisoformat(row.local_date), items, done)
     outbox.show(tx, now, key=f"list:{row.id}", to=person.slack_id or "", message=message, priority=Priority.DIGEST)
+
+
+def expect(tx: Session, now: datetime, person_ids: set[int]) -> None:
+    """Something new waits for these people: it comes on today's list, which is posted now where the morning had none."""
+    for person_id in sorted(person_ids):
+        changed(tx, now, person_id)
+        person = tx.get(Person, person_id)
+        timer = tx.scalars(select(ListTimer).where(ListTimer.person_id == person_id)).first()
+        if person is None:
+            continue
+        if timer is None:
+            tx.add(ListTimer(person_id=person_id, due_at=now))
+            continue
+        today = local_day(now, person.zone)
+        listed = tx.scalar(select(PersonList.id).where(PersonList.person_id == person_id, PersonList.local_date == today))
+        if listed is None and at_local(date.fromisoformat(today), AT, person.zone) <= now:
+            timer.due_at = now if timer.due_at is None else min(timer.due_at, now)

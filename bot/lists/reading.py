@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS
-from bot.blocks import button
+from bot.blocks import button, clip
 from bot.feedback.messages import review_button
 from bot.feedback.reading import review_day
 from bot.lists.messages import Item
@@ -61,31 +61,29 @@ def incident_steps(tx: Session, now: datetime, person: Person) -> list[Item]:
         steps = list(tx.scalars(select(IncidentItem).where(IncidentItem.incident_id == incident.id, IncidentItem.state == "open").order_by(IncidentItem.position)))
         required = [step for step in steps if step.required]
         step = next(iter(required or steps), None)
-        what = f"Incident of {agent.name}: {step.words}" if step is not None else f"Incident of {agent.name}: all steps are done, it can be closed"
         detail = f"{incident.title}; {plural(len(required), 'required step')} left"
-        items.append(Item(f"incident:{incident.id}", what, incident.opened_at, button("Show incident", "incidents.show", f"incident:{incident.id}"), detail))
+        if step is not None:
+            what, press = f"Incident of {agent.name}: {step.words}", button("Done", "incidents.done", f"item:{step.id}", label=clip(f"Done: {step.words}", 75))
+        else:
+            what, press = f"Incident of {agent.name}: all steps are done, it can be closed", button("Close incident", "incidents.close", f"incident:{incident.id}")
+        items.append(Item(f"incident:{incident.id}:{step.id if step else 'close'}", what, incident.opened_at, press, detail))
     return items
 
 
 def roles_to_accept(tx: Session, now: datetime, person: Person) -> list[Item]:
     """Roles they were named for and have not answered."""
-    rows = tx.execute(
-        select(AgentOwner, Agent)
-        .join(Agent, Agent.id == AgentOwner.agent_id)
-        .where(AgentOwner.person_id == person.id, AgentOwner.until.is_(None), AgentOwner.accepted_at.is_(None), AgentOwner.declined_at.is_(None), Agent.archived_at.is_(None))
-        .order_by(AgentOwner.since)
-        .limit(MOST)
+    named = select(AgentOwner, Agent).join(Agent, Agent.id == AgentOwner.agent_id).where(
+        AgentOwner.person_id == person.id, AgentOwner.until.is_(None), AgentOwner.accepted_at.is_(None), AgentOwner.declined_at.is_(None)
     )
-    return [
-        Item(
-            f"role:{owner.id}",
-            f"You are named {ROLE_WORDS.get(owner.role, owner.role)} of {agent.name}: accept, or say it is not you",
-            owner.asked_at or owner.since,
-            button("Accept", "agents.accept", f"owner:{owner.id}", label=f"Accept to be {ROLE_WORDS.get(owner.role, owner.role)} of {agent.name}"),
-            "Until then it is shown as not confirmed. `Not me` is in the message that asked you.",
-        )
-        for owner, agent in rows
-    ]
+    handed = select(Handover, Agent).join(Agent, Agent.id == Handover.agent_id).where(Handover.person_id == person.id, Handover.closed_at.is_(None))
+    items = []
+    for kind, found in (("owner", named.order_by(AgentOwner.id)), ("handover", handed.order_by(Handover.id))):
+        for row, agent in tx.execute(found.where(Agent.archived_at.is_(None)).limit(MOST)):
+            role = ROLE_WORDS.get(row.role, row.role)
+            press = button("Accept", "agents.accept", f"{kind}:{row.id}", label=clip(f"Accept to be {role} of {agent.name}", 75))
+            detail = "Until then it is shown as not confirmed; `Not me` is in the message that asked you"
+            items.append(Item(f"{kind}:{row.id}", f"You are named {role} of {agent.name}: accept, or say it is not you", row.asked_at, press, detail))
+    return items
 
 
 def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:

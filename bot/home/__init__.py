@@ -1,0 +1,1 @@
+"""App Home: what is yours, what waits for you, and what you could rate."""

@@ -1,0 +1,115 @@
+"""Building one person's App Home from folded rows: bounded looks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import ROLE_WORDS, agents_of
+from bot.blocks import header, section
+from bot.feedback.messages import Shown
+from bot.feedback.reading import shown
+from bot.home.messages import MOST_AGENTS, Home, Mine, view
+from bot.lists.reading import items_for
+from bot.people.flows import Actor, lead_ids, roles_of
+from bot.people.rules import RULES, Act, may
+from bot.quality.rules import Verdict
+from bot.tables import Agent, AgentNow, AgentOwner, Channel, Output, Page, Vote
+
+NEWEST = 300  # of all outputs: looked through for some this person could rate
+RATEABLE = 3
+LATELY = timedelta(days=30)
+WORST = 5
+
+
+def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
+    """The App Home of this person as it should stand now."""
+    if not may(roles_of(tx, actor, None), Act.SEE):
+        return {"type": "home", "blocks": [header("Welcome"), section(RULES[Act.SEE].else_ask)]}
+    roles = agents_of(tx, actor.person_id)
+    mine = _agents(tx, list(roles), roles, MOST_AGENTS)
+    votes = select(func.count()).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
+    lead = actor.person_id in lead_ids(tx)
+    counts = _counts(tx) if lead else None
+    worst = select(AgentNow.agent_id).join(Agent, Agent.id == AgentNow.agent_id).where(Agent.archived_at.is_(None), AgentNow.verdict.not_in((Verdict.WORTH_USING, Verdict.PAUSED, Verdict.LEARNING)))
+    worst_ids = list(tx.scalars(worst.order_by(AgentNow.rank.desc(), AgentNow.agent_id).limit(WORST))) if lead else []
+    return view(
+        Home(
+            mine=mine,
+            more=max(len(roles) - len(mine), 0),
+            items=tuple(items_for(tx, now, actor.person_id)),
+            rateable=_rateable(tx, actor),
+            rated=int(tx.scalar(votes) or 0),
+            rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
+            fleet=counts,
+            worst=_agents(tx, worst_ids, {}, WORST),
+            unconfirmed=_unconfirmed(tx) if lead else 0,
+        )
+    )
+
+
+def _agents(tx: Session, ids: list[int], roles: dict[int, list[str]], most: int) -> tuple[Mine, ...]:
+    """The worst of these agents."""
+    rows: list[tuple[Agent, AgentNow | None]] = []
+    for first in range(0, len(ids), 500):
+        part = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.id.in_(ids[first : first + 500]), Agent.archived_at.is_(None))
+        rows.extend((agent, now) for agent, now in tx.execute(part))
+    rows.sort(key=lambda row: (-(row[1].rank if row[1] else 250), row[0].name.lower(), row[0].id))
+    rows = rows[:most]
+    open_pages = select(Page).where(Page.agent_id.in_([agent.id for agent, _ in rows]), Page.resolved_at.is_(None), Page.test.is_(False))
+    pages = {page.agent_id: page for page in tx.scalars(open_pages.order_by(Page.opened_at.desc()))}
+    found = []
+    for agent, now in rows:
+        page = pages.get(agent.id)
+        found.append(
+            Mine(
+                slug=agent.slug,
+                name=agent.name,
+                roles=tuple(ROLE_WORDS[role] for role in roles.get(agent.id, [])),
+                verdict=now.verdict if now else Verdict.LEARNING.value,
+                why=now.why if now else "nothing has been looked at yet",
+                share=now.share if now else None,
+                low=now.low if now else None,
+                high=now.high if now else None,
+                n=now.n if now else 0,
+                machine=now.machine if now else False,
+                page=f"page:{page.id}" if page else None,
+                acknowledged=page is not None and page.acked_at is not None,
+            )
+        )
+    return tuple(found)
+
+
+def _counts(tx: Session) -> dict[str, int]:
+    verdict = func.coalesce(AgentNow.verdict, Verdict.LEARNING.value)
+    rows = tx.execute(select(verdict, func.count()).select_from(Agent).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None)).group_by(verdict))
+    return {name: int(count) for name, count in rows}
+
+
+def _unconfirmed(tx: Session) -> int:
+    settled = (
+        select(AgentOwner.agent_id)
+        .where(AgentOwner.until.is_(None), AgentOwner.accepted_at.is_not(None), AgentOwner.role.in_(("business", "operations")))
+        .group_by(AgentOwner.agent_id)
+        .having(func.count() == 2)
+    )
+    return int(tx.scalar(select(func.count()).select_from(Agent).where(Agent.archived_at.is_(None), Agent.id.not_in(settled))) or 0)
+
+
+def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
+    """The newest outputs that stand in public channels and this person has not judged: never those of a private channel."""
+    newest = select(Output.id).order_by(Output.id.desc()).limit(NEWEST).subquery()
+    voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
+    rows = tx.execute(
+        select(Agent, Output)
+        .join(newest, newest.c.id == Output.id)
+        .join(Agent, Agent.id == Output.agent_id)
+        .join(Channel, Channel.slack_id == Output.channel_id)
+        .where(Output.known, Agent.archived_at.is_(None), Channel.is_private.is_(False), Channel.is_shared.is_(False), Output.id.not_in(voted))
+        .order_by(Output.id.desc())
+        .limit(RATEABLE)
+    )
+    return tuple(shown(agent, output) for agent, output in rows)

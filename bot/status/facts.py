@@ -1,0 +1,75 @@
+"""What status knows before it is put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.agents.reading import OwnerNames
+from bot.quality.reading import Source, Totals
+from bot.quality.rules import Score
+from bot.tables import Baseline, Change, Incident, Page, Problem, Stage
+
+
+@dataclass(frozen=True)
+class Line:
+    """One agent as a look at many shows it."""
+
+    agent_id: int
+    slug: str
+    name: str
+    department: str
+    zone: str
+    verdict: str
+    why: str
+    share: float | None
+    low: float | None
+    high: float | None
+    n: int
+    machine: bool
+    last_at: datetime | None
+    problems: tuple[Problem, ...]
+    calling: bool  # an open page nobody has acknowledged
+    owners: OwnerNames
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Many agents at a glance; `lines` are the worst of them."""
+
+    department: str | None
+    counts: dict[str, int]
+    departments: dict[str, dict[str, int]]
+    lines: tuple[Line, ...]
+    pages: int  # open ones
+    incidents: int  # open ones
+    unconfirmed: int  # agents without a confirmed business and operations owner
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Depth:
+    """One agent, whole."""
+
+    line: Line
+    target: float
+    default_target: bool
+    scores: dict[Source, Score]  # by source, trailing days
+    baseline: Baseline | None
+    before: Score  # the seven days before the last seven, of the source that drives
+    quality_days: tuple[float | None, ...]  # share by people (else machines), the last 14 days
+    output_days: tuple[int, ...]
+    first_day: str
+    last_day: str
+    week: Totals
+    pages: tuple[Page, ...]
+    incidents: tuple[Incident, ...]
+    changes: tuple[Change, ...]
+    stage: Stage | None
+    channel: str
+    next_digest: datetime | None
+    about: str = ""
+    runbook: str = ""

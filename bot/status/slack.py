@@ -1,0 +1,53 @@
+"""`/aiops status`, `help`, `away`, the answer to unknown words, and the button that shows one agent in depth."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import agent_by_slug
+from bot.people.flows import require, roles_of
+from bot.people.rules import Act
+from bot.status import messages, words
+from bot.status.away import away
+from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
+from bot.surface.press import Answer, Handler, Press, Tell
+
+
+def status(tx: Session, press: Press) -> Answer:
+    """The fleet, a department, or one agent: whatever the words mean."""
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    sought = " ".join(press.words).strip()
+    if not sought:
+        return Tell(messages.fleet(fleet(tx)), share=True)
+    agents = agents_meant(tx, sought)
+    if len(agents) == 1:
+        return Tell(messages.depth(depth(tx, press.now, agents[0])), share=True)
+    department = department_meant(tx, sought)
+    if department is not None:
+        return Tell(messages.fleet(fleet(tx, department)), share=True)
+    if agents:
+        return Tell(messages.choose(sought, [(agent.name, agent.slug) for agent in agents]))
+    return Tell(messages.unknown_agent(sought, nearest(tx, sought)))
+
+
+def look_closer(tx: Session, press: Press) -> Answer:
+    """The button beside an agent."""
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    agent = agent_by_slug(tx, press.value.removeprefix("agent:"))
+    if agent is None:
+        return Tell(messages.gone())
+    return Tell(messages.depth(depth(tx, press.now, agent)), share=True)
+
+
+def help_(tx: Session, press: Press) -> Answer:
+    """What the bot understands."""
+    return Tell(words.help_message())
+
+
+def unknown(tx: Session, press: Press) -> Answer:
+    """Words that nobody claims: a helpful answer; nothing at all after `/aiops` or a mention is a call for help."""
+    return Tell(words.help_message(press.name))
+
+
+ACTIONS: dict[str, Handler] = {"status.agent": look_closer}
+WORDS: dict[str, Handler] = {"status": status, "help": help_, "away": away}

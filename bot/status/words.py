@@ -1,0 +1,57 @@
+"""`help`, and the answer to words nobody knows: pure."""
+
+from __future__ import annotations
+
+import difflib
+
+from bot.blocks import Block, Message, clip, context, divider, escape, section
+from bot.quality.words import MEANINGS, ORDER, verdict_words
+
+# What people type, in groups: (words, what it does). The first word of each is what is looked up.
+GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Look",
+        (
+            ("status", "all agents, worst first"),
+            ("status <agent or department>", "one agent in depth, or one department"),
+            ("mine", "what waits for you"),
+        ),
+    ),
+    (
+        "Do",
+        (
+            ("agent add", "add an agent: two owners, a channel, sensible checks"),
+            ("incident open <agent>", "start the failure protocol"),
+            ("incident", "the open incidents"),
+            ("away until <day>", "while you are away your backup is called; `away` shows it, `away over` ends it"),
+        ),
+    ),
+)
+KNOWN = tuple(dict.fromkeys([row[0].split()[0] for _, rows in GROUPS for row in rows] + ["help"]))
+
+
+def help_message(unknown: str = "") -> Message:
+    """Short, grouped, with examples; after an unknown word, what may have been meant."""
+    blocks: list[Block] = []
+    lines: list[str] = []
+    if unknown:
+        said = did_you_mean(unknown)
+        blocks.append(section(escape(said)))
+        lines.append(said)
+    for title, rows in GROUPS:
+        told = [f"`/aiops {words}`  {what}" for words, what in rows]
+        blocks.append(section("\n".join([f"*{title}*", *(f"`/aiops {escape(words)}`  {what}" for words, what in rows)])))
+        lines.extend([f"{title}:", *told])
+    rate = "Rate an output with the thumbs under it, or with “Rate this output” in the menu of a message. Only you see your vote."
+    blocks.append(section(f"*Rate*\n{rate}"))
+    blocks.append(divider())
+    blocks.append(context("\n".join(f"{verdict_words(verdict)}: {MEANINGS[verdict]}" for verdict in ORDER)))
+    blocks.append(context("In a thread, mention me with the same words instead: slash commands do not work there. For example `/aiops status support-triage`."))
+    return Message(escape("\n".join([*lines, rate])), blocks)
+
+
+def did_you_mean(word: str) -> str:
+    """The helpful part of the answer to an unknown word."""
+    near = difflib.get_close_matches(word.lower(), KNOWN, n=1, cutoff=0.5)
+    said = f"I do not know “{clip(word, 60)}”."
+    return f"{said} Did you mean `/aiops {near[0]}`?" if near else f"{said} This is what I understand:"
