@@ -27,6 +27,10 @@ class Urgency(IntEnum):
     INTAKE = 3  # batches of events, at most 500 rows each
 
 
+class LanesClosed(RuntimeError):
+    """The process is stopping: no new work is begun."""
+
+
 class Lanes:
     """Runs database work in threads, so that the event loop never waits for a disk.
 
@@ -88,7 +92,7 @@ class Lanes:
 
         with self._ready:
             if self._closing:
-                raise RuntimeError("the lanes are closed: the process is stopping")
+                raise LanesClosed("the lanes are closed: the process is stopping")
             heapq.heappush(self._queue, (int(urgency), next(self._order), job))
             self._ready.notify()
         return await future

@@ -1,0 +1,83 @@
+"""The agents as intake needs them at every event, remembered for a few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.spec import EvaluationSpec
+from bot.clock import Clock
+from bot.lanes import Lanes
+from bot.tables import Agent
+
+FRESH = 5.0  # seconds until an agent is read again: a changed zone or rule takes effect after that
+_REMEMBERED = 50_000
+
+
+@dataclass(slots=True, eq=False)
+class AgentRef:
+    """One agent; `seen` are the models and versions its runs are known to have used."""
+
+    id: int
+    slug: str
+    zone: str
+    heard: bool
+    archived: bool
+    evaluations: dict[str, EvaluationSpec]  # what the registry calls good, by name of the evaluation
+    store_text: bool
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    read_at: float = 0.0
+
+
+def agent_ref(agent: Agent) -> AgentRef:
+    """What intake keeps of an agent's row."""
+    spec = agent.spec or {}
+    keep = (spec.get("data") or {}).get("store_text") is not False
+    rules = {name: EvaluationSpec.model_validate(rule) for name, rule in (spec.get("evaluations") or {}).items()}
+    return AgentRef(agent.id, agent.slug, agent.zone, agent.heard_at is not None, agent.archived_at is not None, rules, keep)
+
+
+def read_agents(tx: Session, slugs: Iterable[str]) -> list[AgentRef]:
+    """Those of the named agents that exist, the archived ones too."""
+    wanted, found = sorted(slugs), []
+    for start in range(0, len(wanted), 500):
+        found += [agent_ref(agent) for agent in tx.scalars(select(Agent).where(Agent.slug.in_(wanted[start : start + 500])))]
+    return found
+
+
+class AgentBook:
+    """Agents by slug. `know` reads the ones not known or no longer fresh; `get` answers from memory."""
+
+    def __init__(self, lanes: Lanes, clock: Clock) -> None:
+        self._lanes = lanes
+        self._clock = clock
+        self._agents: dict[str, AgentRef] = {}
+
+    def get(self, slug: str) -> AgentRef | None:
+        return self._agents.get(slug)
+
+    def missing(self, slugs: Iterable[str]) -> list[str]:
+        """Which of them must be read before events can be judged."""
+        now, agents = self._clock.monotonic(), self._agents
+        return [slug for slug in slugs if (known := agents.get(slug)) is None or now - known.read_at > FRESH]
+
+    async def know(self, slugs: Iterable[str]) -> None:
+        """Read what is missing; unknown names stay unknown."""
+        missing = self.missing(slugs)
+        if not missing:
+            return
+        now = self._clock.monotonic()
+        found = await self._lanes.read(lambda tx: read_agents(tx, missing))
+        if len(self._agents) > _REMEMBERED:
+            self._agents.clear()
+        for ref in found:
+            ref.read_at = now
+            known = self._agents.get(ref.slug)
+            if known is not None and known.id == ref.id:
+                ref.seen, ref.heard = known.seen, ref.heard or known.heard
+            self._agents[ref.slug] = ref
+        for slug in set(missing) - {ref.slug for ref in found}:
+            self._agents.pop(slug, None)

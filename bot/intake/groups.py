@@ -1,0 +1,146 @@
+"""Group commit: requests of the same moment share one transaction, and are answered after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from bot.clock import Clock
+from bot.db import is_outage
+from bot.intake.judging import Item
+from bot.intake.store import Learned, store
+from bot.lanes import Lanes, LanesClosed, Urgency
+
+log = structlog.get_logger(__name__)
+
+GROUP = 500  # rows of one transaction: more would make a click wait for it on SQLite
+SMALL = 50  # events of a request that may share its transaction with others
+QUEUED = 20_000  # events waiting to be stored; beyond it the sender is asked to come back
+
+
+class Busy(Exception):
+    """Too much is waiting to be stored: come back in a moment."""
+
+
+class Away(Exception):
+    """The database is away, or this process is stopping: nothing was stored, come back later."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """The events of one request, or a part of a large one, until they are stored."""
+
+    items: Sequence[Item]
+    done: asyncio.Future[None]
+
+
+class Groups:
+    """Two queues, each emptied by one task: small requests are stored together, large ones in parts of 500 events.
+
+    On SQLite both pass the one lane in turn, so a single event waits for at most one part of a batch.
+    """
+
+    def __init__(self, lanes: Lanes, clock: Clock) -> None:
+        self._lanes = lanes
+        self._clock = clock
+        self._queues: tuple[deque[Waiting], deque[Waiting]] = (deque(), deque())
+        self._tasks: list[asyncio.Task[None] | None] = [None, None]
+        self.queued = 0  # events not yet stored
+        self.commits = 0
+
+    async def add(self, items: Sequence[Item]) -> None:
+        """Store the items; returns when they are committed and each `said` is set. Raises Busy or Away."""
+        if self.queued + len(items) > QUEUED and self.queued:
+            raise Busy
+        which = 0 if len(items) <= SMALL else 1
+        loop = asyncio.get_running_loop()
+        parts = [Waiting(items[start : start + GROUP], loop.create_future()) for start in range(0, len(items), GROUP)]
+        self._queues[which].extend(parts)
+        self.queued += len(items)
+        task = self._tasks[which]
+        if task is None or task.done():
+            self._tasks[which] = asyncio.create_task(self._empty(self._queues[which]), name=f"intake:{('small', 'large')[which]}")
+        if len(parts) == 1:
+            await parts[0].done
+            return
+        for result in await asyncio.gather(*(part.done for part in parts), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def close(self) -> None:
+        """Let what was accepted be stored."""
+        waiting = [task for task in self._tasks if task is not None]
+        if waiting:
+            await asyncio.wait(waiting, timeout=30)
+
+    async def _empty(self, queue: deque[Waiting]) -> None:
+        while queue:
+            group, rows = [queue.popleft()], 0
+            rows += len(group[0].items)
+            while queue and rows + len(queue[0].items) <= GROUP:
+                rows += len(queue[0].items)
+                group.append(queue.popleft())
+            try:
+                await self._store_group(group)
+            finally:
+                self.queued -= rows
+
+    async def _store_group(self, group: list[Waiting]) -> None:
+        """Store the group; where that fails its requests one by one, and where one fails the two halves of it."""
+        try:
+            await self._commit([item for part in group for item in part.items])
+        except Exception as error:  # noqa: BLE001 - told to the one who waits, or tried again in parts
+            if is_outage(error) or isinstance(error, LanesClosed):
+                _tell(group, Away(type(error).__name__))
+            elif len(group) > 1:
+                for part in group:
+                    await self._store_group([part])
+            else:
+                _tell(group, await self._store_halves(group[0].items, error))
+        else:
+            _tell(group, None)
+
+    async def _store_halves(self, items: Sequence[Item], error: Exception) -> Away | None:
+        """One event spoils its request: halve it until that one is found and refused; the others are stored."""
+        if len(items) == 1:
+            log.error("event cannot be stored", agent=items[0].agent.slug, event=items[0].event.id, error=f"{type(error).__name__}: {error}"[:500])
+            items[0].refuse(None, "not_stored", "this event could not be stored: the server's log says why")
+            return None
+        middle = len(items) // 2
+        for half in (items[:middle], items[middle:]):
+            try:
+                await self._commit(half)
+            except Exception as inner:  # noqa: BLE001 - halved again
+                if is_outage(inner) or isinstance(inner, LanesClosed):
+                    return Away(type(inner).__name__)
+                if (away := await self._store_halves(half, inner)) is not None:
+                    return away
+        return None
+
+    async def _commit(self, items: Sequence[Item]) -> None:
+        now = self._clock.now()
+        for tries in range(3, 0, -1):
+            try:
+                learned: Learned = await self._lanes.write(lambda tx: store(tx, now, items, live=True), urgency=Urgency.INTAKE)
+                break
+            except OperationalError as error:
+                # PostgreSQL ended one of two transactions that waited for each other: ours may try again.
+                if tries == 1 or getattr(error.orig, "sqlstate", None) not in ("40P01", "40001"):
+                    raise
+        learned.remember()
+        self.commits += 1
+
+
+def _tell(group: list[Waiting], error: Exception | None) -> None:
+    for part in group:
+        if part.done.done():  # the sender went away
+            continue
+        if error is None:
+            part.done.set_result(None)
+        else:
+            part.done.set_exception(error)

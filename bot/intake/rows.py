@@ -1,0 +1,144 @@
+"""Which columns an event becomes, per type: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from bot.intake.bulk import Columns, Row, as_json
+from bot.intake.events import ChangeEvent, CostEvent, EvaluationEvent, MeasureEvent, OutcomeEvent, OutputEvent, RunEvent
+from bot.intake.judging import Item
+from bot.quality.counting import day_of
+
+Stamp = Callable[[datetime], Any]
+
+_HEAD = (("agent_id", "bigint"), ("ext_id", "text"), ("occurred_at", "timestamptz"), ("received_at", "timestamptz"), ("content", "text"))
+
+RUNS = Columns(
+    "runs",
+    (
+        *_HEAD,
+        ("status", "text"),
+        ("ms", "bigint"),
+        ("model", "text"),
+        ("version", "text"),
+        ("stage", "text"),
+        ("tokens_in", "bigint"),
+        ("tokens_cached", "bigint"),
+        ("tokens_out", "bigint"),
+        ("nano", "bigint"),
+        ("currency", "text"),
+        ("parent", "text"),
+        ("trace_id", "text"),
+        ("error", "text"),
+        ("extra", "json"),
+    ),
+)
+OUTPUTS = Columns(
+    "outputs",
+    (
+        *_HEAD,
+        ("known", "bool"),
+        ("run", "text"),
+        ("kind", "text"),
+        ("text", "text"),
+        ("url", "text"),
+        ("channel_id", "text"),
+        ("slack_ts", "text"),
+        ("ours", "bool"),
+        ("local_day", "text"),
+    ),
+)
+EVALUATIONS = Columns(
+    "evaluations",
+    (
+        *_HEAD,
+        ("output_id", "bigint"),
+        ("run", "text"),
+        ("name", "text"),
+        ("score", "float8"),
+        ("label", "text"),
+        ("good", "bool"),
+        ("evaluator", "text"),
+        ("explanation", "text"),
+    ),
+)
+OUTCOMES = Columns("outcomes", (*_HEAD, ("output_id", "bigint"), ("person_id", "bigint"), ("result", "text"), ("seconds", "bigint")))
+MEASURES = Columns("measures", (*_HEAD, ("name", "text"), ("value", "text"), ("number", "float8"), ("unit", "text"), ("output", "text")))
+COSTS = Columns("costs", (*_HEAD, ("local_day", "text"), ("run", "text"), ("kind", "text"), ("nano", "bigint"), ("currency", "text")))
+CHANGES = Columns("changes", (*_HEAD, ("input", "text"), ("version", "text"), ("note", "text")))
+RATINGS = Columns("rating_events", (("agent_id", "bigint"), ("ext_id", "text"), ("content", "text"), ("received_at", "timestamptz")))
+
+
+def milliseconds(event: RunEvent) -> int | None:
+    """How long the run took, where it says so."""
+    if event.started_at is None or event.ended_at is None:
+        return None
+    return round((event.ended_at - event.started_at).total_seconds() * 1000)
+
+
+def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | None) -> Row:
+    tokens, cost = event.tokens, event.cost
+    extra: dict[str, Any] | None = None
+    if event.input is not None:
+        extra = {"input": {"fields": event.input.fields, "rejected": event.input.rejected}}
+    if event.started_at is not None:
+        extra = {**(extra or {}), "started_at": event.started_at}
+    return (
+        item.agent.id,
+        event.id,
+        stamp(event.at),
+        received,
+        item.content,
+        event.status,
+        ms,
+        event.model,
+        event.version,
+        event.stage,
+        tokens.input if tokens else None,
+        tokens.cached if tokens else None,
+        tokens.output if tokens else None,
+        cost.amount if cost else None,
+        cost.currency if cost else None,
+        event.parent_run,
+        event.trace_id,
+        event.error,
+        as_json(extra),
+    )
+
+
+def output_row(item: Item, event: OutputEvent, received: Any, stamp: Stamp) -> Row:
+    text = event.text if item.agent.store_text else None
+    place = (event.slack.channel, event.slack.ts) if event.slack else (None, None)
+    day = day_of(event.at, item.agent.zone)
+    return (item.agent.id, event.id, stamp(event.at), received, item.content, True, event.run, event.kind, text, event.url, *place, False, day)
+
+
+def stub_row(item: Item, output: str, received: Any, stamp: Stamp) -> Row:
+    """An output that is spoken of before it came: only its id is known."""
+    day = day_of(item.event.at, item.agent.zone)
+    return (item.agent.id, output, stamp(item.event.at), received, "", False, None, "output", None, None, None, None, False, day)
+
+
+def evaluation_row(item: Item, event: EvaluationEvent, received: Any, stamp: Stamp, output_id: int | None, good: bool | None) -> Row:
+    head = (item.agent.id, event.id, stamp(event.at), received, item.content)
+    return (*head, output_id, event.run, event.name, event.score, event.label, good, event.evaluator, event.explanation)
+
+
+def outcome_row(item: Item, event: OutcomeEvent, received: Any, stamp: Stamp, output_id: int, person_id: int | None) -> Row:
+    return (item.agent.id, event.id, stamp(event.at), received, item.content, output_id, person_id, event.result, event.seconds)
+
+
+def measure_row(item: Item, event: MeasureEvent, received: Any, stamp: Stamp) -> Row:
+    head = (item.agent.id, event.id, stamp(event.at), received, item.content)
+    return (*head, event.name, event.value, float(event.value), event.unit, event.output)
+
+
+def cost_row(item: Item, event: CostEvent, received: Any, stamp: Stamp) -> Row:
+    head = (item.agent.id, event.id, stamp(event.at), received, item.content)
+    return (*head, day_of(event.at, item.agent.zone), event.run, event.kind, event.amount, event.currency)
+
+
+def change_row(item: Item, event: ChangeEvent, received: Any, stamp: Stamp) -> Row:
+    return (item.agent.id, event.id, stamp(event.at), received, item.content, event.input, event.version, event.note)

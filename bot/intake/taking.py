@@ -1,0 +1,91 @@
+"""The way of one request's events: judged in slices, stored in a group, and every one answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.clock import Clock
+from bot.intake.agents import AgentBook
+from bot.intake.doors import Doors
+from bot.intake.feed import Feed
+from bot.intake.groups import Groups
+from bot.intake.judging import Item, Refusal, Terms, judge
+from bot.lanes import Lanes
+
+SLICE = 100  # events judged before the loop may do something else
+
+
+@dataclass
+class Taken:
+    """What became of a request's events."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        return {"accepted": self.accepted, "duplicates": self.duplicates, "refused": [each.told() for each in self.refused]}
+
+
+class Intake:
+    """Everything that comes in goes through here; one per process."""
+
+    def __init__(self, lanes: Lanes, clock: Clock) -> None:
+        self.lanes = lanes
+        self.clock = clock
+        self.agents = AgentBook(lanes, clock)
+        self.doors = Doors(lanes, clock)
+        self.groups = Groups(lanes, clock)
+        self.feed = Feed()
+        self.totals = Taken()  # since the process started, for /metrics
+        self.refusals = 0
+
+    async def take(self, raws: Sequence[Any], allowed: frozenset[str] | None, *, dry_run: bool = False) -> Taken:
+        """Judge and store the events of one request; returns after the commit. Raises groups.Busy or groups.Away."""
+        items, refused = await self.judge_all(raws, allowed)
+        taken = Taken(refused=refused)
+        if dry_run:
+            taken.accepted = len(items)
+            return taken
+        if items:
+            await self.groups.add(items)
+        for item in items:
+            if item.said == "accepted":
+                taken.accepted += 1
+            elif item.said == "duplicate":
+                taken.duplicates += 1
+            elif isinstance(item.said, Refusal):
+                taken.refused.append(item.said)
+        if self.feed.watched:
+            self.feed.publish(self.clock.now(), items, refused)
+        if len(taken.refused) > 1:
+            taken.refused.sort(key=lambda each: each.index)
+        self.totals.accepted += taken.accepted
+        self.totals.duplicates += taken.duplicates
+        self.refusals += len(taken.refused)
+        return taken
+
+    async def judge_all(self, raws: Sequence[Any], allowed: frozenset[str] | None, *, any_age: bool = False, first: int = 0) -> tuple[list[Item], list[Refusal]]:
+        """Those that can be stored, and why the others cannot; a slice at a time, so that a click never waits behind a batch."""
+        slugs = {slug for raw in raws if isinstance(raw, dict) and isinstance(slug := raw.get("agent"), str) and len(slug) <= 128 and slug.isascii()}
+        await self.agents.know(slugs)
+        terms = Terms(self.clock.now(), self.agents.get, allowed, any_age)
+        items: list[Item] = []
+        refused: list[Refusal] = []
+        for start in range(0, len(raws), SLICE):
+            for index in range(start, min(start + SLICE, len(raws))):
+                found = judge(first + index, raws[index], terms)
+                if isinstance(found, Item):
+                    items.append(found)
+                else:
+                    refused.append(found)
+            if start + SLICE < len(raws):
+                await asyncio.sleep(0)
+        return items, refused
+
+    async def close(self) -> None:
+        """Store what was accepted, then stop."""
+        await self.groups.close()
