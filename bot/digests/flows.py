@@ -19,7 +19,7 @@ from bot.db import is_outage, wake
 from bot.digests import messages
 from bot.digests.fleet import show_fleet
 from bot.digests.messages import Marking, Summary
-from bot.digests.reading import hours_of, reports_of, totals_by_zone
+from bot.digests.reading import hours_of, in_parts, reports_of, totals_by_zone
 from bot.digests.rules import (
     LOOK_EVERY,
     STAYS_OPEN,
@@ -42,8 +42,9 @@ from bot.lists import flows as lists
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import owners_of
+from bot.quality.folding import fold_step
 from bot.quality.reading import Totals
-from bot.tables import Agent, Digest, DigestReview, DigestTimer, Person
+from bot.tables import Agent, AgentNow, Digest, DigestReview, DigestTimer, Person
 
 log = structlog.get_logger(__name__)
 
@@ -208,6 +209,7 @@ def _turn_timer(tx: Session, now: datetime, timer: DigestTimer) -> None:
 
 
 def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours: Hours, decided: Turn, since: datetime) -> None:
+    _make_fresh(tx, now, agents)
     reports = worst_first(reports_of(tx, now, agents, digest.covers_from, digest.covers_until, since))
     first_day, last_day = days_of(digest.covers_from, digest.covers_until, hours.zone)
     sampled = [report.agent_id for report in reports if report.outputs or report.failed]
@@ -225,6 +227,15 @@ def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours
         outbox.show(tx, now, key=f"{key_of(digest)}:page:{number}", to=digest.channel_id, message=page, priority=Priority.DIGEST, thread=key_of(digest))
     audit.record(tx, now, "digest.post", key_of(digest), came_from="timer", evidence={"channel": digest.channel_id, "day": digest.local_date, "agents": len(reports)})
     wake(tx, "lists")
+
+
+def _make_fresh(tx: Session, now: datetime, agents: list[Agent]) -> None:
+    """After downtime the folded rows may be days old: fold before telling, a bounded number of times."""
+    for part in in_parts([agent.id for agent in agents]):
+        for _ in range(5):
+            stale = select(AgentNow.id).where(AgentNow.agent_id.in_(part), (AgentNow.refresh_at <= now) | (AgentNow.dirty_at <= now)).limit(1)
+            if tx.scalar(stale) is None or not fold_step(tx, now):
+                break
 
 
 def _look(tx: Session, now: datetime, digest: Digest) -> None:

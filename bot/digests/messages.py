@@ -79,8 +79,8 @@ def quality_line(report: Report) -> str:
     """The share of good outputs with its interval and n, and where it is going."""
     if report.verdict == Verdict.LEARNING:
         said = f"{report.why[:1].upper()}{report.why[1:]}"
-        return f"{said}; so far {score_words(report.share, report.low, report.high, report.n, report.machine)}" if report.n else said
-    parts = [score_words(report.share, report.low, report.high, report.n, report.machine)]
+        return f"{said}; so far {score_words(report.share, report.low, report.high, report.n, report.machine, report.days)}" if report.n else said
+    parts = [score_words(report.share, report.low, report.high, report.n, report.machine, report.days)]
     if report.n:
         parts[0] += f" against a target of {percent(report.target)}{' (default)' if report.default_target else ''}"
         parts.append(points_words(report.share, report.before, "the week before"))
@@ -123,7 +123,7 @@ def short_line(report: Report) -> str:
     if report.verdict == Verdict.LEARNING or not report.n:
         figures = report.why if report.verdict in (Verdict.LEARNING, Verdict.SILENT) else "nothing judged yet"
     else:
-        figures = score_words(report.share, report.low, report.high, report.n, report.machine)
+        figures = score_words(report.share, report.low, report.high, report.n, report.machine, report.days)
     work = plural(report.outputs, "output") if report.outputs else "no output"
     failed = f", {report.failed:,} failed" if report.failed else ""
     more = f", {plural(len(report.problems), 'open problem')}" if report.problems else ""
@@ -142,7 +142,7 @@ def summary(digest: Summary) -> Message:
     blocks: list[Block] = [
         header(f"Daily health · {day_name(digest.day.isoformat())}"),
         section(escape(clip(said, 1500))),
-        context(f"{counts} · covers {_days(digest)} · quality is the last 7 days, with a 90% interval" if counts else "No agents"),
+        context(f"{counts} · covers {_days(digest)} · quality is of the last 7 days unless said, with a 90% interval" if counts else "No agents"),
     ]
     if full:
         blocks.append(divider())

@@ -78,6 +78,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
     for agent in agents:
         row, spec, total = standing.get(agent.id), spec_of(agent), counted.get(agent.id, Totals())
         source = "evaluations" if row is not None and row.machine else "people"
+        days = int((row.facts.get("windows") or {}).get(source, TRAILING)) if row is not None else TRAILING
         judged = total.score("evaluations" if source == "evaluations" else "people")
         baseline = baselines.get((agent.id, source))
         last = (row.last_output_at or row.last_run_at) if row is not None else None
@@ -95,9 +96,10 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 high=row.high if row is not None else None,
                 n=row.n if row is not None else 0,
                 machine=source == "evaluations",
+                days=days,
                 target=spec.target or DEFAULT_TARGET,
                 default_target=spec.target is None,
-                before=before.get((agent.id, source)),
+                before=before.get((agent.id, source)) if days == TRAILING else None,
                 baseline=baseline.share if baseline else None,
                 baseline_label=baseline.label if baseline else "",
                 outputs=total.outputs,

@@ -122,6 +122,7 @@ class Report:
     high: float | None = None
     n: int = 0
     machine: bool = False
+    days: int = 7  # over which the headline is counted
     target: float = 0.8
     default_target: bool = False
     before: float | None = None  # the share of the seven days before the last seven

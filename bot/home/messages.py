@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.blocks import VIEW_BLOCKS, Block, button, clip, context, divider, escape, header, section
-from bot.feedback.messages import Shown, output_words, thumbs
+from bot.feedback.messages import Shown, output_words
 from bot.lists.messages import Item, item_blocks
 from bot.quality.rules import Verdict
 from bot.quality.words import counts_words, joined, plural, score_words, verdict_words
@@ -28,6 +28,7 @@ class Mine:
     high: float | None
     n: int
     machine: bool
+    days: int
     page: str | None = None  # the value of its open page
     acknowledged: bool = False
 
@@ -69,7 +70,7 @@ def view(home: Home) -> dict[str, Any]:
 
 def agent_block(mine: Mine) -> Block:
     """One agent: its verdict, its score, the reader's role, and the page that is open."""
-    score = mine.why if mine.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) or not mine.n else score_words(mine.share, mine.low, mine.high, mine.n, mine.machine)
+    score = mine.why if mine.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) or not mine.n else score_words(mine.share, mine.low, mine.high, mine.n, mine.machine, mine.days)
     lines = [f"*{verdict_words(mine.verdict)}: {escape(mine.name)}*", escape(clip(f"{score[:1].upper()}{score[1:]}", 400))]
     if mine.roles:
         lines.append(f"You are its {escape(joined(mine.roles))}")
@@ -94,7 +95,8 @@ def _fleet(home: Home) -> list[Block]:
 def _ratings(home: Home) -> list[Block]:
     blocks: list[Block] = [header("Outputs you could rate")]
     for shown in home.rateable:
-        blocks += [section(output_words(shown, 500)), thumbs("feedback.thumb", f"output:{shown.output_id}", shown.agent)]
+        # Slack shows its thumbs in messages only: here a button opens the same vote as a form.
+        blocks.append(section(output_words(shown, 500), accessory=button("Rate", "home.rate", f"output:{shown.output_id}", label=f"Rate this output of {shown.agent}")))
     if not home.rateable:
         blocks.append(section("No new output in the channels I may show here. Thumbs under outputs in their channels count just the same."))
     told = f"You have rated {plural(home.rated, 'output')} so far, {home.rated_lately:,} in the last 30 days. Thank you." if home.rated else "You have not rated an output yet. One press is enough, and nobody but you sees it."

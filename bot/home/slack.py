@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of
 from bot.blocks import header, section
-from bot.feedback.messages import Shown
-from bot.feedback.reading import shown
+from bot.feedback.messages import Shown, not_an_output, output_words, rate_view
+from bot.feedback.reading import shown, vote_of
 from bot.home.messages import MOST_AGENTS, Home, Mine, view
 from bot.lists.reading import items_for
-from bot.people.flows import Actor, lead_ids, roles_of
+from bot.people.flows import Actor, lead_ids, require, roles_of
 from bot.people.rules import RULES, Act, may
-from bot.quality.rules import Verdict
+from bot.quality.rules import TRAILING, Verdict
+from bot.surface.press import Answer, Ask, Handler, Press, Tell
 from bot.tables import Agent, AgentNow, AgentOwner, Channel, Output, Page, Vote
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
@@ -76,6 +77,7 @@ def _agents(tx: Session, ids: list[int], roles: dict[int, list[str]], most: int)
                 high=now.high if now else None,
                 n=now.n if now else 0,
                 machine=now.machine if now else False,
+                days=int((now.facts.get("windows") or {}).get("evaluations" if now.machine else "people", TRAILING)) if now else TRAILING,
                 page=f"page:{page.id}" if page else None,
                 acknowledged=page is not None and page.acked_at is not None,
             )
@@ -113,3 +115,19 @@ def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
         .limit(RATEABLE)
     )
     return tuple(shown(agent, output) for agent, output in rows)
+
+
+def rate(tx: Session, press: Press) -> Answer:
+    """`Rate` beside an output: the whole vote as a form, which the feedback room takes in."""
+    number = press.value.removeprefix("output:")
+    output = tx.get(Output, int(number)) if number.isdigit() and len(number) < 16 else None
+    if output is None:
+        return Tell(not_an_output())
+    require(roles_of(tx, press.actor, output.agent_id), Act.RATE)
+    words, vote = output_words(shown(tx.get_one(Agent, output.agent_id), output)), vote_of(tx, output.id, press.actor.person_id)
+    if vote is None:
+        return Ask(rate_view(output.id, words=words, good=None, reason=None, correction=None, comment=None, may_ask=False))
+    return Ask(rate_view(output.id, words=words, good=vote.good, reason=vote.reason, correction=vote.correction, comment=vote.comment, may_ask=vote.may_ask))
+
+
+ACTIONS: dict[str, Handler] = {"home.rate": rate}

@@ -20,6 +20,7 @@ from bot.tables import (
     Channel,
     Digest,
     DigestReview,
+    Handover,
     Incident,
     IncidentItem,
     Page,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.quality.rules import Verdict, percent
+from bot.quality.rules import TRAILING, Verdict, percent
 
 SYMBOLS: dict[str, str] = {
     Verdict.NOT_WORTH_USING: "🔴",
@@ -39,12 +39,13 @@ def counts_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{SYMBOLS[each]} {counts[each]} {each.value}" for each in ORDER if counts.get(each))
 
 
-def score_words(share: float | None, low: float | None, high: float | None, n: int, machine: bool = False) -> str:
-    """`87% good (79% to 92%, 118 judged)`; without a judgement it says so, never a number."""
+def score_words(share: float | None, low: float | None, high: float | None, n: int, machine: bool = False, days: int = TRAILING) -> str:
+    """`87% good (79% to 92%, 118 judged)`, with the days where they are not the usual seven; without a judgement no number."""
     if share is None or not n:
         return "nothing judged yet"
     judged = f"{n:,} machine-judged" if machine else f"{n:,} judged"
-    return f"{percent(share)} good ({percent(low or 0.0)} to {percent(1.0 if high is None else high)}, {judged})"
+    span = f" in {days} days" if days != TRAILING else ""
+    return f"{percent(share)} good ({percent(low or 0.0)} to {percent(1.0 if high is None else high)}, {judged}{span})"
 
 
 def points_words(share: float | None, before: float | None, what: str) -> str:

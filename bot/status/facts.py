@@ -27,6 +27,7 @@ class Line:
     high: float | None
     n: int
     machine: bool
+    days: int  # over which the headline is counted
     last_at: datetime | None
     problems: tuple[Problem, ...]
     calling: bool  # an open page nobody has acknowledged
@@ -59,7 +60,8 @@ class Depth:
     default_target: bool
     scores: dict[Source, Score]  # by source, trailing days
     baseline: Baseline | None
-    before: Score  # the seven days before the last seven, of the source that drives
+    trailing: Score  # the last seven days, of the source that the headline tells
+    before: Score  # the seven days before those
     quality_days: tuple[float | None, ...]  # share by people (else machines), the last 14 days
     output_days: tuple[int, ...]
     first_day: str

@@ -67,7 +67,7 @@ def fleet_lines(found: Fleet) -> list[str]:
 def agent_lines(line: Line, with_department: bool = True) -> list[str]:
     """One agent at a glance: verdict and name; the score; what is open; whose it is."""
     department = f" ({line.department})" if with_department and line.department else ""
-    score = line.why if line.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) else score_words(line.share, line.low, line.high, line.n, line.machine)
+    score = line.why if line.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) else score_words(line.share, line.low, line.high, line.n, line.machine, line.days)
     lines = [f"{verdict_line(line)}{department}", f"{score[:1].upper()}{score[1:]}"]
     if line.problems:
         first = line.problems[0]
@@ -101,7 +101,7 @@ def depth(found: Depth) -> Message:
     for title, lines in sections:
         words = "\n".join(escape(clip(line, 700)) for line in lines)
         blocks.append(section(f"*{escape(title)}*\n{words}" if title else words))
-    blocks.append(context("Figures are of the last 7 days, today included, in the agent's own days; intervals are 90%."))
+    blocks.append(context("Figures are of the last 7 days unless said, today included, in the agent's own days; intervals are 90%."))
     return Message(_text(depth_lines(found)), blocks)
 
 
@@ -120,16 +120,16 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     if found.about:
         head.append(found.about)
     sections = [(verdict_line(line) + (f" ({line.department})" if line.department else ""), head)]
-    quality = [f"{SAME[name]}: {score_text(score)}" for name, score in found.scores.items() if score.n or name == "people"]
+    quality = [f"{SAME[name]}: {score_text(score, 7 if name == 'outcomes' else line.days)}" for name, score in found.scores.items() if score.n or name == "people"]
     target = f"Target: {percent(found.target)} good{' (default)' if found.default_target else ''}"
     base = found.baseline
     if base is not None:
         target += f" · baseline {base.label}: {percent(base.share)} of {base.n:,}"
-        drift = points_words(line.share, base.share, "the baseline")
+        drift = points_words(found.trailing.share, base.share, "the baseline")
     else:
         target += " · no baseline yet"
         drift = ""
-    trend = [words for words in (points_words(line.share, found.before.share, "the week before"), drift) if words]
+    trend = [words for words in (points_words(found.trailing.share, found.before.share, "the week before"), drift) if words]
     quality.append(target)
     if trend:
         quality.append(f"Now {joined(trend)}")
@@ -173,8 +173,8 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     return sections
 
 
-def score_text(score: Score) -> str:
-    return score_words(score.share, score.low, score.high, score.n)
+def score_text(score: Score, days: int) -> str:
+    return score_words(score.share, score.low, score.high, score.n, days=days)
 
 
 def choose(words: str, names: Sequence[tuple[str, str]]) -> Message:

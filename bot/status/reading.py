@@ -6,6 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -13,8 +14,8 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import owners_named_of, spec_of
 from bot.calendars import day_before, days_between, local_day
 from bot.quality import counting
-from bot.quality.reading import Source, totals
-from bot.quality.rules import DEFAULT_TARGET, TRAILING, Verdict
+from bot.quality.reading import Source, score_from, totals
+from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
 from bot.status.facts import Depth, Fleet, Line
 from bot.tables import (
     Agent,
@@ -95,10 +96,10 @@ def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list
     found = []
     for agent, now in rows:
         if now is None:
-            now = AgentNow(verdict=Verdict.LEARNING.value, why="nothing has been looked at yet", n=0, machine=False)
+            now = AgentNow(verdict=Verdict.LEARNING.value, why="nothing has been looked at yet", n=0, machine=False, facts={})
         found.append(
             Line(
-                agent.id, agent.slug, agent.name, agent.department, agent.zone, now.verdict, now.why, now.share, now.low, now.high, now.n, now.machine,
+                agent.id, agent.slug, agent.name, agent.department, agent.zone, now.verdict, now.why, now.share, now.low, now.high, now.n, now.machine, _days(now, "evaluations" if now.machine else "people"),
                 now.last_output_at or now.last_run_at, tuple(problems[agent.id]), agent.id in calling, owners[agent.id],
             )
         )  # fmt: skip
@@ -113,7 +114,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
     today = local_day(now, agent.zone)
     first = day_before(today, SPARK_DAYS - 1)
     week = totals(tx, agent.id, day_before(today, TRAILING - 1), today)
-    before = totals(tx, agent.id, day_before(today, 2 * TRAILING - 1), day_before(today, TRAILING))
+    facts = row.facts if row is not None else {}
     source: Source = "evaluations" if line.machine else "people"
     metric = counting.QUALITY_EVALUATIONS if line.machine else counting.QUALITY_PEOPLE
     by_day: dict[tuple[str, str], tuple[int, int]] = {}
@@ -129,9 +130,10 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         line=line,
         target=spec.target or DEFAULT_TARGET,
         default_target=spec.target is None,
-        scores={name: week.score(name) for name in SOURCES},
+        scores={name: _score(facts, name, "trailing" if _days(row, "evaluations" if name == "evaluations" else "people") == TRAILING else "longer") for name in SOURCES},
         baseline=tx.scalars(select(Baseline).where(Baseline.agent_id == agent.id, Baseline.source == source, Baseline.current).order_by(Baseline.id.desc())).first(),
-        before=before.score(source),
+        trailing=_score(facts, source, "trailing"),
+        before=_score(facts, source, "before"),
         quality_days=tuple(total / 1000 / n if n > 0 else None for n, total in judged),
         output_days=tuple(by_day.get((day, counting.OUTPUTS), (0, 0))[0] for day in days),
         first_day=first,
@@ -148,6 +150,15 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         about=spec.about,
         runbook=spec.runbook or "",
     )
+
+
+def _days(row: AgentNow | None, source: Source) -> int:
+    """Over how many days the fold counted this source's headline."""
+    return int(((row.facts or {}).get("windows") or {}).get(source, TRAILING)) if row is not None else TRAILING
+
+
+def _score(facts: dict[str, Any], source: Source, span: str) -> Score:
+    return score_from(facts.get("scores", {}).get(source, {}).get(span))
 
 
 def agents_meant(tx: Session, words: str, most: int = 8) -> list[Agent]:
