@@ -141,7 +141,7 @@ def _broken(error: yaml.MarkedYAMLError, text: str, file: str) -> Mistake:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.splitlines()
     here = lines[line - 1] if line <= len(lines) else ""
-    problem = error.problem or "this is not YAML"
+    problem = (error.problem or "this is not YAML").removeprefix("but ")
     if "\t" in here[: len(here) - len(here.lstrip())] or here[column - 1 : column] == "\t":
         column = here.index("\t") + 1
         return Mistake(line, column, "", "a tab stands where YAML allows only spaces", "Indent with spaces", file)

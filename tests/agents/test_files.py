@@ -56,7 +56,38 @@ def told(text: str | bytes) -> list[str]:
 
 
 def test_every_mistake_is_told_at_once_with_its_place_and_its_remedy() -> None:
-    assert told(BAD) == snapshot(["aiops.yml:1:23: workspace.timezone: 'Mars/Base' is not an IANA time zone, such as Europe/Paris", "aiops.yml:1:45: workspace.holidays[0]: '25-12-2026' is not a day. Write YYYY-MM-DD, such as 2026-12-25", "aiops.yml:1:78: workspace.reviews_per_person: must be a number, and is 'many'. Write it in digits, without quotes", 'aiops.yml:1:97: workspace.digest.at: must be text, and is 9. Put it in quotes', "aiops.yml:3:3: people.omar: has neither `slack` nor `email`. Add one, so that Slack's directory knows who is meant", 'aiops.yml:4:29: people.lea.wake: names the route email, but gives no `email`. Add `email: ...` to lea', "aiops.yml:4:37: people.lea.wake[1]: 'sms' is not one of email, webhook, pagerduty. Choose one of them", 'aiops.yml:6:21: ladders.standard[0].call: \'everybody\' is nobody that can be called. Write operations_owner, backup, business_owner, sponsor, leads, a Slack id, an e-mail address, "@group", "#channel", or a name under `people`', 'aiops.yml:9:3: agents.Support Triage: is no name to go by. Use small letters, digits and dashes, such as support-triage', 'aiops.yml:9:19: agents.Support Triage.channel: is required. Add `channel: ...` here', 'aiops.yml:9:19: agents.Support Triage.owners: is required. Add `owners: ...` here', 'aiops.yml:11:11: agents.a.name: must be text, and is 12. Put it in quotes', 'aiops.yml:12:5: agents.a.ownerz: is not a key known here. Did you mean `owners`?', 'aiops.yml:13:13: agents.a.owners.operations: is required. Add `operations: ...` here', 'aiops.yml:13:29: agents.a.owners.opertions: is not a key known here. Did you mean `operations`?', 'aiops.yml:14:13: agents.a.channel: is empty. Write a value, or remove the line. Text that begins with # must be in quotes, or YAML takes it for a comment', "aiops.yml:15:13: agents.a.ladder: there is no ladder 'standrad'. Did you mean standard?", "aiops.yml:17:12: agents.a.stage: 'autonomus' is not one of shadow, assisted, autonomous, suspended, retired. Did you mean autonomous?", "aiops.yml:18:24: agents.a.data.store_text: 'forever' is not a duration. Write 30s, 10m, 2h or 7d", "aiops.yml:18:40: agents.a.data.class: 'secret' is not one of public, internal, confidential, restricted. Choose one of them", "aiops.yml:20:19: agents.a.checks.one.kind: 'run_faild' is not a kind of check. Did you mean run_failed? Known: no_data, quality, run_failed", 'aiops.yml:21:12: agents.a.checks.two.kind: is required. Add `kind: ...`, one of no_data, quality, run_failed', 'aiops.yml:22:30: agents.a.checks.three.withn: is not a key known here. Did you mean `within`?', 'aiops.yml:23:13: agents.a.checks.four: must hold keys, and holds 5. Write the keys below it, indented', 'aiops.yml:27:14: agents.b.channel: \'support\' does not have the right form. Write "#name" in quotes, or the channel\'s id, such as C0123ABCD', "aiops.yml:28:13: agents.b.ladder: the ladder 'chan' reaches no person for this agent. Give it a step such as `{call: operations_owner}`", 'aiops.yml:29:16: agents.b.slack_app: the Slack app A0X already belongs to a. An app speaks for one agent: give each its own, or leave it out', "aiops.yml:30:3: agents.b: the key 'b' stands twice here (first in line 24). Keep one of them"])
+    assert told(BAD) == snapshot(
+        [
+            "aiops.yml:1:23: workspace.timezone: 'Mars/Base' is not an IANA time zone, such as Europe/Paris",
+            "aiops.yml:1:45: workspace.holidays[0]: '25-12-2026' is not a day. Write YYYY-MM-DD, such as 2026-12-25",
+            "aiops.yml:1:78: workspace.reviews_per_person: must be a number, and is 'many'. Write it in digits, without quotes",
+            "aiops.yml:1:97: workspace.digest.at: must be text, and is 9. Put it in quotes",
+            "aiops.yml:3:3: people.omar: has neither `slack` nor `email`. Add one, so that Slack's directory knows who is meant",
+            "aiops.yml:4:29: people.lea.wake: names the route email, but gives no `email`. Add `email: ...` to lea",
+            "aiops.yml:4:37: people.lea.wake[1]: 'sms' is not one of email, webhook, pagerduty. Choose one of them",
+            'aiops.yml:6:21: ladders.standard[0].call: \'everybody\' is nobody that can be called. Write operations_owner, backup, business_owner, sponsor, leads, a Slack id, an e-mail address, "@group", "#channel", or a name under `people`',
+            "aiops.yml:9:3: agents.Support Triage: is no name to go by. Use small letters, digits and dashes, such as support-triage",
+            "aiops.yml:9:19: agents.Support Triage.channel: is required. Add `channel: ...` here",
+            "aiops.yml:9:19: agents.Support Triage.owners: is required. Add `owners: ...` here",
+            "aiops.yml:11:11: agents.a.name: must be text, and is 12. Put it in quotes",
+            "aiops.yml:12:5: agents.a.ownerz: is not a key known here. Did you mean `owners`?",
+            "aiops.yml:13:13: agents.a.owners.operations: is required. Add `operations: ...` here",
+            "aiops.yml:13:29: agents.a.owners.opertions: is not a key known here. Did you mean `operations`?",
+            "aiops.yml:14:13: agents.a.channel: is empty. Write a value, or remove the line. Text that begins with # must be in quotes, or YAML takes it for a comment",
+            "aiops.yml:15:13: agents.a.ladder: there is no ladder 'standrad'. Did you mean standard?",
+            "aiops.yml:17:12: agents.a.stage: 'autonomus' is not one of shadow, assisted, autonomous, suspended, retired. Did you mean autonomous?",
+            "aiops.yml:18:24: agents.a.data.store_text: 'forever' is not a duration. Write 30s, 10m, 2h or 7d",
+            "aiops.yml:18:40: agents.a.data.class: 'secret' is not one of public, internal, confidential, restricted. Choose one of them",
+            "aiops.yml:20:19: agents.a.checks.one.kind: 'run_faild' is not a kind of check. Did you mean run_failed? Known: no_data, quality, run_failed",
+            "aiops.yml:21:12: agents.a.checks.two.kind: is required. Add `kind: ...`, one of no_data, quality, run_failed",
+            "aiops.yml:22:30: agents.a.checks.three.withn: is not a key known here. Did you mean `within`?",
+            "aiops.yml:23:13: agents.a.checks.four: must hold keys, and holds 5. Write the keys below it, indented",
+            "aiops.yml:27:14: agents.b.channel: 'support' does not have the right form. Write \"#name\" in quotes, or the channel's id, such as C0123ABCD",
+            "aiops.yml:28:13: agents.b.ladder: the ladder 'chan' reaches no person for this agent. Give it a step such as `{call: operations_owner}`",
+            "aiops.yml:29:16: agents.b.slack_app: the Slack app A0X already belongs to a. An app speaks for one agent: give each its own, or leave it out",
+            "aiops.yml:30:3: agents.b: the key 'b' stands twice here (first in line 24). Keep one of them",
+        ]
+    )
 
 
 def test_broken_yaml_is_told_where_and_how_to_mend_it() -> None:
@@ -74,7 +105,22 @@ def test_broken_yaml_is_told_where_and_how_to_mend_it() -> None:
         "too deep": "agents: " + "[" * 5000,
         "alias of itself": "agents: &a {b: *a}\n",
     }
-    assert {case: told(text)[0] for case, text in texts.items()} == snapshot({'tab': 'aiops.yml:2:1: a tab stands where YAML allows only spaces. Indent with spaces', 'unclosed': "aiops.yml:3:1: broken YAML: did not find expected ',' or ']'. Close the bracket, or put a comma between the entries", 'indent': 'aiops.yml:2:4: broken YAML: mapping values are not allowed in this context. Put text that holds `: ` in quotes, and look at the indentation', 'at sign': 'aiops.yml:1:21: broken YAML: found character that cannot start any token. Put text that begins with @, `, % or * in quotes, such as "@ai-leads"', 'two documents': 'aiops.yml:2:1: broken YAML: but found another document. Keep one document: remove the line ---', 'list': 'aiops.yml:1:1: the file must hold keys such as `agents:`. Begin with docs/aiops.example.yml', 'not utf-8': 'aiops.yml:2:1: this is not UTF-8 text. Save the file as UTF-8', 'nul': 'aiops.yml:2:1: the character U+0000 may not stand in YAML. Remove it', 'escaped nul': "aiops.yml:1:10: people.omar: has neither `slack` nor `email`. Add one, so that Slack's directory knows who is meant", 'own tag': 'aiops.yml:1:9: agents: must hold keys, and holds a list. Write the keys below it, indented', 'too deep': 'aiops.yml:1:32: nested more than 24 deep. A registry is never this large: look at the indentation', 'alias of itself': 'aiops.yml:1:9: agents.b: an alias holds itself. Remove it'})
+    assert {case: told(text)[0] for case, text in texts.items()} == snapshot(
+        {
+            "tab": "aiops.yml:2:1: a tab stands where YAML allows only spaces. Indent with spaces",
+            "unclosed": "aiops.yml:3:1: broken YAML: did not find expected ',' or ']'. Close the bracket, or put a comma between the entries",
+            "indent": "aiops.yml:2:4: broken YAML: mapping values are not allowed in this context. Put text that holds `: ` in quotes, and look at the indentation",
+            "at sign": 'aiops.yml:1:21: broken YAML: found character that cannot start any token. Put text that begins with @, `, % or * in quotes, such as "@ai-leads"',
+            "two documents": "aiops.yml:2:1: broken YAML: but found another document. Keep one document: remove the line ---",
+            "list": "aiops.yml:1:1: the file must hold keys such as `agents:`. Begin with docs/aiops.example.yml",
+            "not utf-8": "aiops.yml:2:1: this is not UTF-8 text. Save the file as UTF-8",
+            "nul": "aiops.yml:2:1: the character U+0000 may not stand in YAML. Remove it",
+            "escaped nul": "aiops.yml:1:10: people.omar: has neither `slack` nor `email`. Add one, so that Slack's directory knows who is meant",
+            "own tag": "aiops.yml:1:9: agents: must hold keys, and holds a list. Write the keys below it, indented",
+            "too deep": "aiops.yml:1:32: nested more than 24 deep. A registry is never this large: look at the indentation",
+            "alias of itself": "aiops.yml:1:9: agents.b: an alias holds itself. Remove it",
+        }
+    )
 
 
 def test_an_alias_bomb_is_refused_before_it_grows() -> None:
@@ -97,7 +143,13 @@ def test_an_empty_file_is_an_empty_registry() -> None:
 
 
 def test_times_and_words_are_taken_as_they_are_written() -> None:
-    assert read_marked("at: 10:30\nno: off\nday: 2026-12-25\nshare: 2%\nn: 0x10\n").value == {"at": "10:30", "no": "off", "day": "2026-12-25", "share": "2%", "n": "0x10"}
+    assert read_marked("at: 10:30\nno: off\nday: 2026-12-25\nshare: 2%\nn: 0x10\n").value == {
+        "at": "10:30",
+        "no": "off",
+        "day": "2026-12-25",
+        "share": "2%",
+        "n": "0x10",
+    }
 
 
 def test_shared_parts_may_be_merged() -> None:
