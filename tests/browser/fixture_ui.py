@@ -31,6 +31,7 @@ class FixtureServer:
     def __init__(self) -> None:
         self.calls: list[tuple[str, Doc]] = []
         self.answers: dict[str, Doc] = {}
+        self.held: set[str] = set()  # channels whose history is answered only after `release`
         self.release = threading.Event()
         self.heard = threading.Condition()
         self.messages: dict[str, list[Doc]] = {}
@@ -142,6 +143,8 @@ class FixtureServer:
         rows = sorted((m for m in self.messages.get(query["channel"], []) if m.get("thread_ts", m["ts"]) == m["ts"]), key=lambda m: m["ts"])
         rows = [m for m in rows if "before" not in query or m["ts"] < query["before"]]
         limit = int(query.get("limit", 50))
+        if query["channel"] in self.held:
+            await asyncio.to_thread(self.release.wait, 20)
         return JSONResponse({"messages": rows[-limit:], "has_more": len(rows) > limit})
 
     async def replies(self, request: Request) -> Response:

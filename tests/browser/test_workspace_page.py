@@ -94,6 +94,9 @@ def test_the_welcome_card_names_the_demo_once(page: Any, ui: FixtureServer) -> N
     card = page.get_by_role("region", name="Welcome")
     expect(card).to_contain_text("Nothing leaves this machine. Try: open #support-ai.")
     expect(page.get_by_text("The history here is synthetic.")).to_be_visible()
+    ui.demo["note"] = "All history is synthetic."
+    page.reload()
+    expect(card).to_contain_text(re.compile(r"All history is synthetic.\s*Try: open #\S+ and press a button there; type .aiops status; look as somebody else"))
     card.get_by_role("button", name="Dismiss the welcome").click()
     page.reload()
     page.locator("#main .message").first.wait_for()
@@ -126,6 +129,24 @@ def test_messages_of_one_author_are_grouped_under_one_name_between_day_dividers(
     expect(second).to_have_class(re.compile("grouped"))
     expect(second).to_contain_text("(edited)")
     expect(main.locator(".day").last).to_be_attached()
+
+
+def test_a_conversation_begins_by_saying_what_it_is(page: Any, ui: FixtureServer) -> None:
+    main = visit(page, ui, "D0MAYA")
+    expect(main.get_by_role("heading", level=2, name="Maya Khoury")).to_be_visible()
+    expect(main.get_by_text("This conversation is just between you and Maya Khoury.")).to_be_visible()
+
+
+def test_what_arrives_while_a_conversation_is_being_read_is_not_lost(page: Any, ui: FixtureServer) -> None:
+    visit(page, ui)
+    ui.held.add("D0MAYA")
+    page.get_by_role("navigation").get_by_role("button", name=re.compile("Maya Khoury")).click()
+    page.get_by_role("textbox", name="Message Maya Khoury").wait_for()
+    ui.tell(type="message", channel="D0MAYA", message={"type": "message", "ts": f"{ui.now}.000900", "user": "U0MAYA", "text": "in between"})
+    expect(page.locator("#main .message").last).to_contain_text("in between")
+    ui.release.set()
+    expect(page.locator("#main .message")).to_have_count(2)
+    expect(page.locator("#main .message").last).to_contain_text("in between")
 
 
 def test_enter_sends_and_shift_enter_makes_a_line(page: Any, ui: FixtureServer) -> None:

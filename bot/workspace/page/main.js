@@ -1,8 +1,8 @@
 /** The page begins here: loads the workspace, keeps it in step, and shows what the address asks for. */
-import { session } from "./api.js";
+import { ServerAway, session } from "./api.js";
 import { forgetAll } from "./blocks/context.js";
 import { forgetDrafts } from "./composer.js";
-import { fill, h } from "./dom.js";
+import { announce, fill, h } from "./dom.js";
 import { startModals } from "./modal.js";
 import { nameOf } from "./people.js";
 import { closePopover } from "./popover.js";
@@ -56,27 +56,36 @@ function banner(words) {
 }
 
 let loading = false;
+let again = false;
 
-/** Read the workspace and listen; tries again until the server is there. */
-async function start() {
-  if (loading) return;
-  loading = true;
+/** Once it listens, nothing can be missed: so learn who looks, listen, then read. */
+async function catchUp() {
   stop();
+  await load(session.me || localStorage.getItem(WHO) || "");
+  if (!(await listen())) throw new ServerAway("The stream did not open.");
+  await load(session.me);
+}
+
+/** Begin, or begin anew; tries again until the server is there. */
+async function start() {
+  if (loading) { again = true; return; }
+  loading = true;
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
-      await load(session.me || localStorage.getItem(WHO) || "");
+      await catchUp();
       break;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ServerAway)) console.error(error);
       banner("The server is away. This page comes back by itself when it answers.");
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
   loading = false;
+  if (again) { again = false; await start(); return; }
   localStorage.setItem(WHO, store.me);
   banner();
   top.paint();
   show();
-  listen();
 }
 
 /** Look as someone else: everything is read anew. @param {string} id */
@@ -87,7 +96,7 @@ function become(id) {
   forgetAll();
   forgetDrafts();
   history.replaceState(null, "", location.pathname);
-  start().then(() => { document.getElementById("view-as")?.focus(); document.getElementById("announcer")?.append(`You now look as ${nameOf(id)}.`); });
+  start().then(() => { document.getElementById("view-as")?.focus(); announce(`You now look as ${nameOf(id)}.`); });
 }
 
 startModals();

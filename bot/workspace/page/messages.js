@@ -1,6 +1,6 @@
 /** A list of messages that follows its source: day dividers, the "New" line, paging back, staying at the newest. */
 import { dayNumber, dayTitle } from "./dates.js";
-import { h } from "./dom.js";
+import { append, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { belongsTo, messageNode } from "./message.js";
 
@@ -77,7 +77,7 @@ export function messageList(options) {
     hasMore = news.hasMore ?? false;
     sentinel.hidden = !hasMore;
     intro.hidden = hasMore || !options.top;
-    if (!intro.hidden && options.top && !intro.firstChild) intro.append(options.top());
+    if (!intro.hidden && options.top && !intro.firstChild) append(intro, [options.top()]);
     const atEnd = fromEnd() < 40;
     const top = scroller.getBoundingClientRect().top;
     const anchor = atEnd ? null : /** @type {HTMLElement | undefined} */ ([...list.children].find((each) => each.getBoundingClientRect().bottom > top));

@@ -8,7 +8,7 @@ import { icon } from "./icons.js";
 import { plain } from "./mrkdwn.js";
 import { avatar } from "./people.js";
 import { closePopover } from "./popover.js";
-import { appOf, on } from "./state.js";
+import { appOf, on, store } from "./state.js";
 
 /** @type {any[]} */
 let stack = [];
@@ -129,5 +129,9 @@ export function startModals() {
     if (at === stack.length - 1) paint(false);
   });
   on("view_closed", ({ view_id }) => drop(view_id));
-  on("state", () => { stack = []; paint(false); });
+  let me = "";
+  on("state", () => { // a form outlives a reconnection, not a change of person
+    if (me && me !== store.me) { stack = []; paint(false); }
+    me = store.me;
+  });
 }

@@ -79,8 +79,12 @@ export const threadOf = (channel, ts) => store.threads.get(threadKey(channel, ts
 
 /** @param {string} channel @param {string} ts */
 export async function loadThread(channel, ts) {
+  const key = threadKey(channel, ts);
+  if (!store.threads.has(key)) store.threads.set(key, []); // what arrives meanwhile is kept
   const page = await get("thread", { channel, ts });
-  store.threads.set(threadKey(channel, ts), (page.messages ?? []).sort(byTs));
+  const known = new Map((page.messages ?? []).map((/** @type {any} */ message) => [message.ts, message]));
+  for (const message of store.threads.get(key) ?? []) if (!known.has(message.ts)) known.set(message.ts, message);
+  store.threads.set(key, [...known.values()].sort(byTs));
   emit("thread", { channel, ts });
 }
 
@@ -110,7 +114,7 @@ export function receive(channel, message, fresh) {
   const thread = store.threads.get(threadKey(channel, root));
   if (thread) put(thread, message);
   const place = store.conversations.get(channel);
-  if (place?.loaded && (!isReply(message) || message.subtype === "thread_broadcast")) {
+  if (place && (!isReply(message) || message.subtype === "thread_broadcast")) {
     const oldest = place.messages[0]?.ts ?? "";
     if (message.ts >= oldest || !place.hasMore) put(place.messages, message);
   }

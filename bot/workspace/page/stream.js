@@ -26,16 +26,18 @@ function apply(event) {
   }
 }
 
-/** Listen as the present person; called again after a change of person. */
+/** Listen as the present person. @returns {Promise<boolean>} whether the server is there */
 export function listen() {
   stop();
-  let opened = false;
   const mine = new EventSource(`/ui/stream?as=${encodeURIComponent(session.me)}`);
   source = mine;
+  /** @type {(there: boolean) => void} */
+  let settle = () => undefined;
+  const answer = new Promise((resolve) => { settle = resolve; });
   mine.onopen = () => {
     delay = 500;
-    opened = true;
     emit("connection", true);
+    settle(true);
   };
   mine.onmessage = (message) => {
     try {
@@ -48,9 +50,11 @@ export function listen() {
     mine.close();
     if (source !== mine) return;
     emit("connection", false);
-    retry = setTimeout(() => emit("reconnect", { opened }), delay);
+    retry = setTimeout(() => emit("reconnect"), delay);
     delay = Math.min(delay * 2, 8000);
+    settle(false);
   };
+  return answer;
 }
 
 export function stop() {
