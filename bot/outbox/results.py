@@ -42,6 +42,11 @@ def record(tx: Session, now: datetime, desk: Desk, job: Job, outcome: Outcome) -
         return counts  # another process took over and looks after the row
     row.lease_by = row.lease_until = None
     if outcome.ok:
+        if job.do is Do.POST and row.ts is not None and row.ts != outcome.found.get("ts"):
+            # Another process, which took us for dead, has posted it meanwhile: ours is the second copy.
+            attempt.outcome = "lost"
+            _rest(now, row, now)
+            return counts
         _done(tx, now, desk, row, job, outcome, counts)
     else:
         counts[outcome.kind.value] += 1
@@ -100,7 +105,9 @@ def _not_done(
     else:
         row.tries += 1
         row.due_at = now + wait_after(row.tries)
-        gives_up = outcome.kind is Kind.LAYOUT or row.tries >= desk.rhythm.tries
+        # A clear no is not asked for long; a server that is away may be away for two hours.
+        most = desk.rhythm.tries if outcome.kind is Kind.REFUSED else desk.rhythm.tries * 4
+        gives_up = outcome.kind is Kind.LAYOUT or row.tries >= most
         if gives_up or (outcome.kind is Kind.REFUSED and row.route != "slack"):
             fail_row(tx, now, row, _said(job, outcome))
             counts["failed"] += 1

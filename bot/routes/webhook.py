@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 
 import httpx
 import orjson
@@ -12,6 +13,9 @@ from bot.clock import Clock
 from bot.routes.outcome import Kind, Letter, Outcome
 from bot.routes.words import first_line, plain_words
 from bot.signing import Signer
+
+# httpx logs whole addresses at INFO, and an address can hold a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class WebhookRoute:
