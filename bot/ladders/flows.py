@@ -81,19 +81,19 @@ def live_climb(tx: Session, kind: str, subject_id: int, *, lock: bool = False) -
 
 
 def due_climbs(tx: Session, now: datetime, kind: str) -> list[Climb]:
-    """Up to 100 climbs whose next call is due, claimed for this transaction; also those that the clock left behind."""
+    """Up to 100 climbs that may have to call now (see is_ready), claimed for this transaction."""
     left_behind = or_(and_(Climb.rung > 0, Climb.round_at > now + rules.LATE), Climb.next_at > now + rules.REST + rules.LATE)
     due = or_(Climb.next_at <= now, left_behind)
     sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), due).order_by(Climb.next_at)
-    rows = tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
-    ready = []
-    for climb in rows:
-        steps, place = steps_of(climb), place_of(climb)
-        if rules.clock_went_back(steps, place, now):
-            _stand(climb, steps, rules.set_back(steps, place, now))
-        if climb.next_at is not None and climb.next_at <= now:
-            ready.append(climb)
-    return ready
+    return list(tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True, key_share=True)))
+
+
+def is_ready(climb: Climb, now: datetime) -> bool:
+    """Whether a claimed climb is to call now; one that the clock left behind is set right first."""
+    steps, place = steps_of(climb), place_of(climb)
+    if rules.clock_went_back(steps, place, now):
+        _stand(climb, steps, rules.set_back(steps, place, now))
+    return climb.next_at is not None and climb.next_at <= now
 
 
 def take_rung(tx: Session, now: datetime, climb: Climb, agent: Agent) -> Reach:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.blocks import Message, mention
-from bot.ladders.flows import BATCH, due_climbs, hurry, step_aside, stop_climb, take_rung
+from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
 from bot.paging.reading import calls_of, named, page_view
@@ -32,16 +32,17 @@ class Links(Protocol):
 
 def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
     """Make the calls that are due, and give calls that did not arrive to the next route; says whether there was work."""
-    climbs = due_climbs(tx, now, "page")
-    for climb in climbs:
+    worked = False
+    for climb in due_climbs(tx, now, "page"):
         try:
             with tx.begin_nested():
-                _call_rung(tx, now, climb, links)
+                if is_ready(climb, now):
+                    worked = True
+                    _call_rung(tx, now, climb, links)
         except Exception:
             log.exception("a climb raised and steps aside", climb=climb.id)
             step_aside(climb, now)
-    settled = _settle_calls(tx, now, links)
-    return bool(climbs) or settled
+    return _settle_calls(tx, now, links) or worked
 
 
 def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) -> None:
@@ -117,8 +118,9 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
             with tx.begin_nested():
                 _settle(tx, now, call, row, down=down, links=links)
         except Exception:
-            log.exception("a call raised and steps aside", call=call.id)
-            call.confirm_by = now + rules.CONFIRM_WITHIN
+            # The ladder goes on by its own timer, so nothing is lost by no longer watching this one call.
+            log.exception("a call raised and is set aside", call=call.id)
+            call.state, call.confirm_by = "failed", None
     return bool(rows)
 
 
