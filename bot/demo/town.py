@@ -47,7 +47,6 @@ def town(manifest: dict[str, Any], *, bot_token: str, app_token: str, signing_se
         {"id": f"U0{name.upper()}", "name": name, "real_name": real, "title": title, "email": f"{name}@cedar.example", "tz": zone, **more}
         for name, real, title, zone, more in _PEOPLE
     ]
-    bot_name = manifest["features"]["bot_user"]["display_name"]
     channels = [
         {"id": channel_id, "name": name, "topic": topic, "members": [*(f"U0{each.upper()}" for each in members), *([BOT_USER] if name != "general" else [])]}
         for name, channel_id, topic, members in _CHANNELS
@@ -57,7 +56,7 @@ def town(manifest: dict[str, Any], *, bot_token: str, app_token: str, signing_se
         "signing_secret": signing_secret, "request_url": request_url,
     }  # fmt: skip
     groups = [{"id": "S0LEADS", "handle": "ai-leads", "name": "AI leads", "users": ["U0HALA", "U0TAREK"]}]
-    return {"people": people, "apps": [app], "channels": channels, "groups": groups, "bot_name": bot_name}
+    return {"people": people, "apps": [app], "channels": channels, "groups": groups}
 
 
 def fleet_text() -> str:

@@ -1,0 +1,316 @@
+"""The composition root: the only place that knows every room, and hands each what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.orm import Session
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+import bot.agents.slack
+import bot.digests.slack
+import bot.feedback.slack
+import bot.incidents.slack
+import bot.lists.slack
+import bot.paging.slack
+import bot.status.slack
+from bot import __version__
+from bot.agents import owners
+from bot.agents.reading import agents_in_channel, lead_people, owners_named
+from bot.checks import flows as checks
+from bot.checks.probes import Prober
+from bot.clock import Clock, Ids, RandomIds, SystemClock
+from bot.db import Database
+from bot.digests import flows as digests
+from bot.feedback import http as feedback_http
+from bot.feedback.reviews import review_step
+from bot.home.slack import home_view
+from bot.intake import http as intake_http
+from bot.intake.taking import Intake
+from bot.lanes import Lanes, Urgency
+from bot.lists import flows as lists
+from bot.loops import Loops, Step
+from bot.metrics import Readings
+from bot.outbox.delivery import Delivery
+from bot.outbox.rules import Rhythm
+from bot.paging import http as paging_http
+from bot.paging.calling import ladders_step
+from bot.people.directory import Team, events_of
+from bot.people.sync import identify, sync
+from bot.quality.folding import fold_step
+from bot.routes.email import EmailRoute
+from bot.routes.outcome import Route as Way
+from bot.routes.pagerduty import PagerDutyRoute
+from bot.routes.slack import SlackCalls
+from bot.routes.webhook import WebhookRoute
+from bot.settings import Settings
+from bot.signing import Signer
+from bot.status import http as status_http
+from bot.surface.edge import Edge, forget_old
+from bot.surface.http import slack_route
+from bot.surface.press import Surface
+from bot.tables import Mark, OutMessage
+
+log = structlog.get_logger(__name__)
+
+SLACK_TIMEOUT = 10  # seconds for one call
+DIRECTORY_EVERY = timedelta(hours=6)
+KEEP_SEEN = timedelta(days=2)  # Slack repeats an event for a few minutes, a signature is good for five
+TEAM = "slack.team"  # the mark that remembers which workspace this is
+
+
+
+class Flow(Protocol):
+    """One step of a room, in one transaction; says whether it found work."""
+
+    def __call__(self, tx: Session, now: datetime) -> bool: ...
+
+
+
+class House:
+    """The product, composed. `open` learns who we are; `start` turns the loops; `close` finishes what was accepted."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        rhythm: Rhythm | None = None,
+        secrets: list[str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.ids = ids or RandomIds()
+        self.loops = Loops(self.clock)
+        self.db = Database(settings.database, on_wake=self.loops.wake)
+        self.lanes = Lanes(self.db)
+        self.signer = Signer(secrets or settings.secrets) if secrets or settings.secrets else None
+        token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
+        # This client looks things up and answers presses; everything that must arrive goes through the outbox.
+        self.client = AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=SLACK_TIMEOUT, retry_handlers=[])
+        slack = SlackCalls(token, settings.slack_api_url, timeout=SLACK_TIMEOUT) if token else None
+        self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
+        self.intake = Intake(self.lanes, self.clock)
+        self.prober = Prober(self.lanes, self.clock)
+        self.surface = Surface()
+        self.team: Team | None = None
+        self.edge: Edge | None = None
+        self.slack_app: Route | None = None
+        self.sockets: list[AsyncSocketModeHandler] = []
+        self.metrics = Readings()
+        self._directory_at: datetime | None = None
+        self._add_handlers()
+        self._add_loops()
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def _ways(self) -> dict[str, Way]:
+        ways: dict[str, Way] = {"pagerduty": PagerDutyRoute(self.settings.pagerduty_url)}
+        if self.signer is not None:
+            ways["webhook"] = WebhookRoute(self.signer, self.clock)
+        if self.settings.smtp_url is not None:
+            ways["email"] = EmailRoute(self.settings.smtp_url.get_secret_value(), self.settings.email_from, self.clock)
+        return ways
+
+    def _add_handlers(self) -> None:
+        rooms: tuple[Any, ...] = (
+            bot.agents.slack, bot.feedback.slack, bot.paging.slack, bot.incidents.slack,
+            bot.lists.slack, bot.digests.slack, bot.status.slack,
+        )  # fmt: skip
+        for room in rooms:
+            self.surface.add(**{kind.lower(): getattr(room, kind, {}) for kind in ("ACTIONS", "VIEWS", "SHORTCUTS", "WORDS")})
+            for event, handler in getattr(room, "EVENTS", {}).items():
+                self.surface.events.setdefault(event, []).append(handler)
+        self.surface.add(views=bot.agents.slack.views(self.ids, self.settings.base_url))
+        self.surface.home = home_view
+
+    def _add_loops(self) -> None:
+        """Loops by name, with the steps they turn and how often they look unasked (seconds)."""
+        add = self.loops.add
+        links = paging_http.AckLinks(self.signer, self.settings.public_url)
+        add("owners", self._flow(owners.chase_step), every=30)
+        add("checks", self._flow(checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5)
+        add("probes", self.prober.step, every=1)
+        add("ladders", self._flow(lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
+        add("fold", self._flow(fold_step), every=1)
+        add("reviews", self._flow(review_step), every=20)
+        add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
+        add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)
+        add("slack", self._keep_in_touch, every=15)
+        add("housekeeping", self._keep_house, every=3600)
+        add("outbox", self.delivery.step, every=0.5)
+
+    def _flow(self, *flows: Flow, urgency: Urgency = Urgency.FLOW) -> Step:
+        async def step(now: datetime) -> bool:
+            busy = [await self.lanes.write(partial(flow, now=now), urgency=urgency) for flow in flows]
+            return any(busy)
+
+        return step
+
+    # --- Slack ----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Check the schema, and learn from Slack (or, where it is away, from the last time) who we are."""
+        await asyncio.to_thread(self.db.check_schema)
+        if self.settings.slack_bot_token is not None and not await self._ask_who_we_are():
+            remembered = await self.lanes.read(lambda tx: tx.get(Mark, TEAM))
+            if remembered is not None:
+                self._connect(Team(**remembered.value))
+
+    async def _ask_who_we_are(self) -> bool:
+        try:
+            answer = await self.client.auth_test()
+        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+            log.warning("Slack did not say who we are; trying again", error=type(error).__name__)
+            return False
+        team = Team(str(answer["team_id"]), str(answer["user_id"]), answer.get("enterprise_id"))
+        value = {"team_id": team.team_id, "bot_user": team.bot_user, "enterprise_id": team.enterprise_id}
+
+        def remember(tx: Session) -> str | None:
+            row = tx.get(Mark, TEAM)
+            if row is None:
+                tx.add(Mark(name=TEAM, value=value))
+            elif row.value["team_id"] != team.team_id:
+                return str(row.value["team_id"])
+            else:
+                row.value = value
+            return None
+
+        other = await self.lanes.write(remember)
+        if other is not None:
+            raise WrongWorkspace(f"this database belongs to the Slack workspace {other}, and the token to {team.team_id}: one deployment serves one workspace")
+        self._connect(team)
+        return True
+
+    def _connect(self, team: Team) -> None:
+        if self.team is not None:
+            return
+        self.team = team
+        # The directory learns first, then the rooms act on what it knows.
+        for event, handlers in events_of(team).items():
+            self.surface.events[event] = [*handlers, *self.surface.events.get(event, [])]
+        for event, handlers in bot.agents.slack.events_of(team).items():
+            self.surface.events.setdefault(event, []).extend(handlers)
+        self.edge = Edge(self.surface, self.lanes, self.clock, self.client, team, lambda slack_id, now: identify(self.client, self.lanes, team, slack_id, now))
+        self.bolt: AsyncApp = self.edge.bolt()
+        secret = self.settings.slack_signing_secret
+        if secret is not None and self.settings.slack_app_token is None:
+            self.slack_app = slack_route(self.bolt, secret.get_secret_value(), self.clock)
+
+    async def listen(self) -> None:
+        """Open Socket Mode's connections: two, because after an abrupt cut the SDK needs seconds to come back."""
+        if self.settings.slack_app_token is None or self.edge is None or self.sockets:
+            return
+        for _ in range(2):
+            socket = AsyncSocketModeHandler(self.bolt, self.settings.slack_app_token.get_secret_value(), web_client=self.client)
+            await socket.connect_async()  # type: ignore[no-untyped-call]
+            self.sockets.append(socket)
+
+    async def _keep_in_touch(self, now: datetime) -> bool:
+        """Connect where that has not worked yet, and read the directory from time to time."""
+        if self.settings.slack_bot_token is None or (self.team is None and not await self._ask_who_we_are()):
+            return False
+        try:
+            await self.listen()
+            if self._directory_at is None or now - self._directory_at >= DIRECTORY_EVERY:
+                await self.read_directory(now)
+        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+            log.warning("Slack is away; trying again", error=type(error).__name__)
+        return False
+
+    async def read_directory(self, now: datetime) -> None:
+        """Take over who is in the workspace, its groups and channels; nothing where Slack is not connected."""
+        if self.team is not None:
+            await sync(self.client, self.lanes, now, self.team)
+            self._directory_at = now
+
+    async def _keep_house(self, now: datetime) -> bool:
+        await self.lanes.write(lambda tx: forget_old(tx, now - KEEP_SEEN))
+        return False
+
+    # --- HTTP -----------------------------------------------------------------------------------------------------
+
+    def routes(self) -> list[BaseRoute]:
+        """Everything the product answers over HTTP, the hottest first."""
+        found: list[BaseRoute] = [
+            *intake_http.routes(self.intake),
+            *status_http.routes(self.intake.doors, self.lanes, self.clock),
+            Route("/slack/events", self._from_slack, methods=["POST"]),
+            Route("/healthz", self._alive),
+            Route("/readyz", self._ready),
+            Route("/metrics", self._measured),
+        ]
+        if self.signer is not None:
+            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES}))
+        return found
+
+    def asgi(self) -> Starlette:
+        return Starlette(routes=self.routes())
+
+    async def _from_slack(self, request: Request) -> Response:
+        if self.slack_app is None:
+            why = "Slack's requests come by Socket Mode here" if self.settings.slack_app_token else "Slack is not connected yet"
+            return JSONResponse({"error": why}, status_code=503, headers={"Retry-After": "5"})
+        answer: Response = await self.slack_app.endpoint(request)
+        return answer
+
+    async def _alive(self, _: Request) -> Response:
+        return PlainTextResponse(f"aiops-bot {__version__} is alive\n")
+
+    async def _ready(self, _: Request) -> Response:
+        try:
+            await asyncio.wait_for(self.lanes.read(lambda tx: tx.get(Mark, TEAM)), 2)
+        except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready
+            return JSONResponse({"ready": False, "why": f"the database does not answer ({type(error).__name__})"}, status_code=503)
+        if self.settings.slack_bot_token is not None and self.team is None:
+            return JSONResponse({"ready": False, "why": "Slack has not told us who we are yet"}, status_code=503)
+        return JSONResponse({"ready": True})
+
+    async def _measured(self, _: Request) -> Response:
+        now = self.clock.now()
+        outbox = await self.lanes.read(lambda tx: self.delivery.figures(tx, now))
+        self.metrics.set("outbox", outbox)
+        self.metrics.set("lanes", {"waiting": float(self.lanes.waiting())})
+        self.metrics.set("intake", {"accepted_total": float(self.intake.totals.accepted), "duplicates_total": float(self.intake.totals.duplicates), "refused_total": float(self.intake.refusals)})
+        self.metrics.set("loops", {f"{name}_{what}_total": float(value) for name, loop in self.loops.loops.items() for what, value in (("steps", loop.steps), ("errors", loop.errors))})
+        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Stop in order: no new work, finish what was accepted, let go of the database."""
+        for socket in self.sockets:
+            await socket.close_async()  # type: ignore[no-untyped-call]
+        await self.loops.stop()
+        if self.edge is not None:
+            await self.edge.rest()
+        await self.intake.close()
+        await self.prober.close()
+        await self.delivery.close()
+        await asyncio.to_thread(self.lanes.close)
+        self.db.close()
+
+
+class WrongWorkspace(Exception):
+    """The token and the database belong to different Slack workspaces."""
+
+
+def next_place(tx: Session, row: OutMessage, tried: frozenset[str]) -> str | None:
+    """Where a message goes whose channel is closed to us: the owners of the agents that live there, then the leads."""
+    for agent in agents_in_channel(tx, row.target):
+        for owner in owners_named(tx, agent).all():
+            if owner.slack_id and owner.slack_id not in tried:
+                return owner.slack_id
+    return next((lead.slack_id for lead in lead_people(tx) if lead.slack_id and lead.slack_id not in tried), None)

@@ -1,0 +1,31 @@
+"""What a channel's summary would say if it were posted now, as plain text: for `aiops digest`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import agents_in_channel, workspace_of
+from bot.calendars import day_bounds, local_day
+from bot.digests import messages
+from bot.digests.messages import Marking, Summary
+from bot.digests.reading import hours_of, reports_of
+from bot.digests.rules import days_of, worst_first
+from bot.tables import DigestTimer
+
+
+def preview(tx: Session, now: datetime, channel_id: str) -> str | None:
+    """The words, covering all since the last summary up to the end of today; None where no agent lives in the channel."""
+    agents = agents_in_channel(tx, channel_id)
+    if not agents:
+        return None
+    hours = hours_of(workspace_of(tx), {agent.zone for agent in agents})
+    today = local_day(now, hours.zone)
+    start, end = day_bounds(today, hours.zone)
+    timer = tx.scalars(select(DigestTimer).where(DigestTimer.channel_id == channel_id)).first()
+    begin = timer.covered_until if timer is not None and timer.covered_until is not None and timer.covered_until < end else start
+    reports = worst_first(reports_of(tx, now, agents, begin, end, begin))
+    first_day, last_day = days_of(begin, end, hours.zone)
+    return messages.summary(Summary(0, date.fromisoformat(today), first_day, last_day, tuple(reports), Marking())).text

@@ -1,0 +1,230 @@
+"""What the commands of `aiops` do: each a stream of lines, carried out by the server or, where none runs, by the command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot import audit
+from bot.agents import flows as agents
+from bot.agents.files import read_text
+from bot.agents.marked import BadFile
+from bot.agents.plan import Plan, lines
+from bot.agents.reading import agent_by_slug, find_channel
+from bot.agents.state import export_text
+from bot.app import House
+from bot.checks.kinds import KINDS
+from bot.checks.probes import try_check
+from bot.control import Job, Line
+from bot.digests.preview import preview
+from bot.doctor import examine
+from bot.incidents.reading import open_incidents
+from bot.intake.imports import import_file
+from bot.paging.flows import ack_page
+from bot.paging.reading import open_pages
+from bot.people.flows import Refused, find_person
+from bot.people.tokens import mint_token, revoke_token
+from bot.status import messages as status_words
+from bot.status.http import as_json, depth_as_json
+from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
+from bot.tables import Check, Token
+
+WRONG_INPUT = 2
+KIND_SPECS: dict[str, type[BaseModel]] = {name: kind.spec for name, kind in KINDS.items()}
+
+
+def jobs_of(house: House) -> dict[str, Job]:
+    """Every job by name."""
+    work = _Jobs(house)
+    return {name.removeprefix("do_"): getattr(work, name) for name in dir(work) if name.startswith("do_")}
+
+
+def open_things(tx: Session, agent_id: int) -> list[str]:
+    """What of an agent is open: it may not be removed meanwhile."""
+    pages = [f"page {page.id}" for page in open_pages(tx, [agent_id])]
+    return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])]
+
+
+class _Jobs:
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.lanes = house.lanes
+        self.clock = house.clock
+
+    # --- the registry -------------------------------------------------------------------------------------------
+
+    async def do_plan(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        await self._know_people()
+        async for line in self._registry(args, lambda tx, read: agents.plan_file(tx, read, open_things=open_things), write=False):
+            yield line
+
+    async def do_apply(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        await self._know_people()
+        now, by = self.clock.now(), str(args.get("by", ""))
+        async for line in self._registry(args, lambda tx, read: agents.apply_file(tx, now, read, by=by, open_things=open_things), write=True):
+            yield line
+
+    async def _registry(self, args: dict[str, Any], work: Callable[[Session, Any], Plan], *, write: bool) -> AsyncIterator[Line]:
+        try:
+            read = read_text(str(args["text"]), KIND_SPECS, file=str(args["name"]))
+            plan = await (self.lanes.write(lambda tx: work(tx, read)) if write else self.lanes.read(lambda tx: work(tx, read)))
+        except BadFile as error:
+            mistakes = [{"file": each.file, "line": each.line, "column": each.column, "field": each.field, "message": each.message, "remedy": each.remedy} for each in error.mistakes]
+            yield {"json": {"mistakes": mistakes}}
+            yield {"error": f"{error}\n{len(mistakes)} to mend; nothing was changed.", "exit": WRONG_INPUT}
+            return
+        except agents.Blocked as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
+            return
+        yield {"text": "\n".join(lines(plan)), "json": plan.as_json()}
+        if write:
+            yield {"text": "Applied." if plan.acts else "Nothing to do: the state is as the file says."}
+
+    async def do_export_config(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        yield {"text": (await self.lanes.read(export_text)).rstrip("\n")}
+
+    async def _know_people(self) -> None:
+        """Names can only be resolved against Slack's directory: read it where that has never been done."""
+        house = self.house
+        if house.settings.slack_bot_token is not None and house.team is None:
+            await house.open()
+            await house.read_directory(self.clock.now())
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    async def do_status(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        what, now = str(args.get("what", "")).strip(), self.clock.now()
+
+        def look(tx: Session) -> Line:
+            if what and (department := department_meant(tx, what)) is None:
+                found = agents_meant(tx, what)
+                if len(found) != 1:
+                    names = [agent.slug for agent in found] or nearest(tx, what)
+                    told = f"Several agents fit {what!r}" if found else f"There is no agent or department {what!r}"
+                    return {"error": told + (f": {', '.join(names)}." if names else "."), "exit": WRONG_INPUT}
+                deep = depth(tx, now, found[0])
+                return {"text": "\n".join(status_words.depth_lines(deep)), "json": depth_as_json(deep)}
+            seen = fleet(tx, department if what else None)
+            return {"text": "\n".join(status_words.fleet_lines(seen)), "json": {"counts": seen.counts, "worst": [as_json(line) for line in seen.lines]}}
+
+        yield await self.lanes.read(look)
+
+    async def do_digest(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        ref, now = str(args["channel"]), self.clock.now()
+
+        def look(tx: Session) -> Line:
+            channel = find_channel(tx, ref)
+            told = preview(tx, now, channel.slack_id) if channel is not None else None
+            return {"text": told} if told else {"error": f"No agents live in {ref}: name a channel by `#name` or id.", "exit": WRONG_INPUT}
+
+        yield await self.lanes.read(look)
+
+    async def do_doctor(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        findings = await examine(self.house)
+        bad = [each for each in findings if each.bad]
+        yield {"text": "\n".join(each.line for each in findings), "json": [each.as_json() for each in findings], "exit": 1 if bad else 0}
+
+    async def do_events_tail(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        async for told in self.house.intake.feed.subscribe():
+            yield {"text": _event_line(told), "json": told}
+
+    # --- checks and pages ---------------------------------------------------------------------------------------
+
+    async def do_check_kinds(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        for kind in KINDS.values():
+            fields = {name: field.description or "" for name, field in kind.spec.model_fields.items() if name != "kind"}
+            told = [f"{kind.name}  (severity {kind.spec.DEFAULT_SEVERITY} unless you say otherwise)", f"    {kind.about}", *(f"      {name}: {words}" for name, words in fields.items())]
+            yield {"text": "\n".join([*told, *([f"    e.g. {kind.example}"] if kind.example else []), ""]), "json": {"kind": kind.name, "about": kind.about, "fields": fields}}
+
+    async def do_check_test(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        slug, name = str(args["agent"]), args.get("name")
+
+        def names(tx: Session) -> list[str]:
+            agent = agent_by_slug(tx, slug)
+            wanted = select(Check.name).where(Check.agent_id == agent.id, Check.archived_at.is_(None)).order_by(Check.name) if agent else None
+            return list(tx.scalars(wanted)) if wanted is not None else []
+
+        for each in [str(name)] if name else await self.lanes.read(names):
+            try:
+                finding = await try_check(self.lanes, self.clock, slug, each)
+            except LookupError as error:
+                yield {"error": str(error), "exit": WRONG_INPUT}
+                return
+            yield {"text": f"{each}: {finding.state}: {finding.says}", "json": {"check": each, "state": str(finding.state), "says": finding.says, "value": finding.value, "threshold": finding.threshold}}
+
+    async def do_ack(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, page, ref = self.clock.now(), int(args["page"]), str(args["person"])
+
+        def work(tx: Session) -> Line:
+            person = find_person(tx, ref)
+            if person is None:
+                return {"error": f"Nobody is known as {ref!r}: give a Slack id or an e-mail address.", "exit": WRONG_INPUT}
+            return {"text": ack_page(tx, now, page, person)}
+
+        try:
+            yield await self.lanes.write(work)
+        except (Refused, LookupError) as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
+
+    # --- tokens and imports -------------------------------------------------------------------------------------
+
+    async def do_token_make(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+        expires = now + timedelta(days=int(args["days"])) if args.get("days") else None
+
+        def work(tx: Session) -> Line:
+            unknown = [slug for slug in args.get("agents") or [] if agent_by_slug(tx, slug) is None]
+            if unknown:
+                return {"error": f"There is no agent {unknown[0]!r}.", "exit": WRONG_INPUT}
+            text, row = mint_token(tx, now, self.house.ids, name=args["name"], scopes=args["scopes"], agents=args.get("agents") or None, expires_at=expires)
+            audit.record(tx, now, "token.make", f"token:{row.public_id}", came_from="cli", words=row.name, evidence={"scopes": row.scopes, "agents": row.agents})
+            return {"text": f"{text}\nKeep it now: it is not shown again.", "json": {"token": text, "id": row.public_id}}
+
+        try:
+            yield await self.lanes.write(work)
+        except ValueError as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
+
+    async def do_token_list(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+
+        def look(tx: Session) -> list[Line]:
+            found = []
+            for row in tx.scalars(select(Token).order_by(Token.id)):
+                state = "revoked" if row.revoked_at else "expired" if row.expires_at and row.expires_at <= now else "good"
+                told = {"id": row.public_id, "name": row.name, "state": state, "scopes": row.scopes, "agents": row.agents}
+                limits = ", ".join(row.agents) if row.agents is not None else "the whole workspace"
+                found.append({"text": f"{row.public_id}  {state:8}  {row.name}: {', '.join(row.scopes)} for {limits}", "json": told})
+            return found or [{"text": "There are no tokens yet: `aiops token make --name NAME --scope events`.", "json": []}]
+
+        for line in await self.lanes.read(look):
+            yield line
+
+    async def do_token_revoke(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, public_id = self.clock.now(), str(args["public_id"])
+
+        def work(tx: Session) -> Line:
+            row = revoke_token(tx, now, public_id)
+            audit.record(tx, now, "token.revoke", f"token:{public_id}", came_from="cli", words=row.name)
+            return {"text": f"{row.name} ({public_id}) is revoked: it opens nothing from now on (a running server forgets it within two seconds)."}
+
+        try:
+            yield await self.lanes.write(work)
+        except LookupError as error:
+            yield {"error": str(error.args[0]), "exit": WRONG_INPUT}
+
+    async def do_import(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        async for line in import_file(self.house.intake, Path(args["file"])):
+            yield line
+
+
+def _event_line(told: dict[str, Any]) -> str:
+    if told.get("said") == "missed":
+        return f"... {told['events']} events were not shown (too fast for this terminal)"
+    return "  ".join(str(told[key]) for key in ("at", "said", "agent", "type", "id", "field", "code", "message") if told.get(key) is not None)

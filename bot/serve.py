@@ -1,0 +1,263 @@
+"""Starting and stopping the server: local or Slack, ready as soon as the port is open, graceful at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+import yaml
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount
+
+from bot.app import House
+from bot.control import ControlServer, Job, socket_path
+from bot.db import SCHEMA, Database, SchemaMismatch
+from bot.demo import life
+from bot.demo.town import NOTE, town
+from bot.digests import flows as digests
+from bot.jobs import KIND_SPECS, jobs_of
+from bot.logs import set_up_logs
+from bot.outbox.rules import Rhythm
+from bot.settings import Settings, SettingsError
+from bot.signing import Signer
+from bot.tables import Mark
+from bot.wakes import Wakes
+from bot.workspace import Workspace, create_workspace, tended
+from bot.workspace.ui import LoopbackOnly
+
+log = structlog.get_logger(__name__)
+
+WORKSPACE_FILE = "workspace.db"
+SECRET_FILE = "secret"  # noqa: S105 - a file's name
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    set_up_logs(settings.log_format, settings.log_level)
+    if not settings.is_local:
+        settings.require_slack()
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.Loop  # type: ignore[no-any-return, unused-ignore]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: we stop in our own order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Threads that compute must not keep the event loop waiting for the interpreter: 5 ms a turn is a click's worth.
+    sys.setswitchinterval(0.0005)
+    sock = _listen(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.is_local:
+            await _serve_local(settings, sock, stop, stack)
+        else:
+            await _serve_slack(settings, sock, stop, stack)
+
+
+async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
+    house = House(settings)
+    stack.push_async_callback(house.close)
+    _prepare(house.db, migrate=house.db.is_sqlite)
+    if await house.lanes.read(lambda tx: tx.get(Mark, life.MARK)) is not None:
+        raise SettingsError("this database holds the demo fleet: give a real workspace a database of its own (AIOPS_DATABASE_URL)")
+    await stack.enter_async_context(_listening(Starlette(routes=house.routes()), sock))
+    await house.open()
+    await house.listen()
+    await _run(house, settings, stack)
+    log.info("ready", url=settings.base_url, slack=house.team.team_id if house.team else "not connected yet")
+    await stop.wait()
+    log.info("stopping")
+
+
+async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
+    settings, secret = _local(settings)
+    house = House(settings, rhythm=Rhythm.limitless(), secrets=[secret])
+    stack.push_async_callback(house.close)
+    _prepare(house.db, migrate=True)
+    workspace = Workspace(settings.var / WORKSPACE_FILE, clock=house.clock.now, team_name="Cedar (local)", keep_calls=200)
+    await stack.enter_async_context(tended(workspace, settings.base_url))
+    workspace.set_demo("A local workspace with a demo fleet", NOTE)
+    manifest = yaml.safe_load(_manifest().read_text("utf-8"))
+    keys = (settings.slack_bot_token, settings.slack_signing_secret)
+    token, signing = (key.get_secret_value() if key else "" for key in keys)
+    workspace.seed(town(manifest, bot_token=token, signing_secret=signing, app_token="", request_url=f"{settings.base_url}/slack/events"))
+    routes: list[BaseRoute] = [*house.routes(), Mount("/", create_workspace(workspace))]
+    await stack.enter_async_context(_listening(Starlette(routes=routes, middleware=[Middleware(LoopbackOnly)]), sock))
+    print(f"\n  aiops-bot is at {settings.base_url}/  (a local workspace with a demo fleet; Ctrl-C stops it)\n", file=sys.stderr)
+    await house.open()
+    await _run(house, settings, stack, turn=False)
+    jobs = jobs_of(house)
+
+    async def import_events(path: Path) -> None:
+        async for line in jobs["import"]({"file": str(path)}):
+            if "error" in line:
+                log.error("the demo's history", error=line["error"])
+
+    first = await life.settle_in(house.lanes, house.clock, KIND_SPECS, import_events, settings.var) if await _synced(house) else False
+    if first:
+        await house.lanes.write(lambda tx: digests.plan_step(tx, house.clock.now()) and None)
+        due = await house.lanes.write(lambda tx: life.this_morning(tx, house.clock.now()))
+        while await house.loops.loops["fold"].step(house.clock.now()):
+            pass
+        if due is not None:
+            await house.lanes.write(lambda tx: digests.post_step(tx, due) and None)
+    house.loops.start()
+    await stack.enter_async_context(life.living(house.lanes, house.clock, house.ids, settings.base_url, first=first))
+    log.info("ready", url=settings.base_url)
+    await stop.wait()
+    log.info("stopping")
+    workspace.hub.close()
+
+
+async def _run(house: House, settings: Settings, stack: contextlib.AsyncExitStack, *, turn: bool = True) -> None:
+    control = ControlServer(_control_path(house.db, settings), jobs_of(house))
+    await control.start()
+    stack.push_async_callback(control.stop)
+    if not house.db.is_sqlite:
+        await stack.enter_async_context(Wakes(house.db, house.loops))
+    if turn:
+        house.loops.start()
+
+
+async def _synced(house: House) -> bool:
+    """Read the directory before anybody is named; True when it is known."""
+    await house.loops.loops["slack"].step(house.clock.now())
+    return house.team is not None
+
+
+def _manifest() -> Path:
+    return Path(__file__).resolve().parent.parent / "manifest.yml"
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: Starlette, sock: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", http="httptools", ws="websockets-sansio",
+        timeout_graceful_shutdown=5, timeout_keep_alive=30, server_header=False,
+    )  # fmt: skip
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:
+        if running.done():
+            await running
+        await asyncio.sleep(0.002)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
+        sock.close()
+
+
+@contextlib.asynccontextmanager
+async def alone(settings: Settings) -> AsyncIterator[dict[str, Job]]:
+    """The jobs of the command line, without a server: takes the database's lock itself."""
+    set_up_logs("console", "warning")
+    if settings.is_local:
+        settings, secret = _local(settings)
+        house = House(settings, secrets=[secret])
+    else:
+        house = House(settings)
+    try:
+        _prepare(house.db, migrate=False)
+        yield jobs_of(house)
+    finally:
+        await house.close()
+
+
+def reset_demo(settings: Settings) -> int:
+    """Remove the demo's files; returns how many. Raises DatabaseInUse while a server holds them."""
+    db = Database(settings.database)
+    if db.url.database is None or not Path(db.url.database).exists():
+        db.close()
+        return 0
+    db.hold()
+    gone = 0
+    for base in (Path(db.url.database), settings.var / WORKSPACE_FILE):
+        for ending in ("", "-wal", "-shm"):
+            path = base.with_name(base.name + ending)
+            gone += path.exists()
+            path.unlink(missing_ok=True)
+    db.close()
+    return gone
+
+
+def _prepare(db: Database, *, migrate: bool) -> None:
+    db.hold()
+    found = db.schema()
+    if found != SCHEMA and migrate:
+        from bot.migrate import upgrade  # Alembic costs memory and time: only where there is something to do
+
+        upgrade(db)
+        log.info("database made ready", schema=SCHEMA)
+    elif found != SCHEMA and not db.is_sqlite:
+        raise SchemaMismatch(f"the database is at schema {found or 'nothing'}, this version needs {SCHEMA}: run `aiops migrate`, then start again")
+    elif found != SCHEMA:
+        raise SchemaMismatch("there is no database yet: `aiops up` makes it, or `aiops migrate`" if found is None else f"the database is at schema {found}, this version needs {SCHEMA}: run `aiops migrate`")
+
+
+def _local(settings: Settings) -> tuple[Settings, str]:
+    """The settings of local mode: tokens derived from a secret in the var folder, everything on loopback."""
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(f"local mode answers on this machine only: AIOPS_HOST is {settings.host}. Set 127.0.0.1, or Slack tokens for a real workspace.")
+    settings.var.mkdir(parents=True, exist_ok=True)
+    path = settings.var / SECRET_FILE
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+    secret = path.read_text().strip()
+    keys = Signer([secret])
+    changed = {
+        "mode": "local",
+        "slack_bot_token": SecretStr(f"xoxb-local-{keys.key_for('bot')[:24]}"),
+        "slack_signing_secret": SecretStr(keys.key_for("signing")),
+        "slack_app_token": None,
+        "slack_api_url": f"{settings.base_url}/api/",
+        "public_url": settings.base_url,
+        "database_url": settings.database,
+    }
+    return settings.model_copy(update=changed), secret
+
+
+def _control_path(db: Database, settings: Settings) -> Path:
+    return socket_path(db.url.database if db.is_sqlite else None, settings.var)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as error:
+        sock.close()
+        raise SettingsError(f"{settings.host}:{settings.port} cannot be used ({error.strerror}): another program may hold it. Set AIOPS_PORT to a free port.") from error
+    return sock
