@@ -89,9 +89,9 @@ def take_message(tx: Session, now: datetime, agent: Agent, *, channel: str, ts: 
         ours=False,
         local_day=local_day(occurred, agent.zone),
     )
-    done = tx.execute(row.on_conflict_do_nothing())
+    new = tx.scalar(row.on_conflict_do_nothing().returning(Output.id))
     found = tx.scalars(select(Output).where(Output.channel_id == channel, Output.slack_ts == ts)).first()
-    if done.rowcount:  # type: ignore[attr-defined]
+    if new is not None:
         counts = Counts()
         counts.add(agent.id, agent.zone, counting.OUTPUTS, occurred)
         counts.write(tx, now)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
+import structlog
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import people_named, spec_of, workspace_of
 from bot.agents.spec import WorkspaceSpec
-from bot.calendars import day_bounds, is_working_day, local_day, next_working_time, parse_working_days
+from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_working_time, parse_working_days
 from bot.db import wake
 from bot.feedback.messages import review_message
 from bot.feedback.reading import review_day, reviews_for
@@ -19,6 +20,8 @@ from bot.outbox import flows as outbox
 from bot.people.flows import find_group, find_ref, group_people, is_away
 from bot.quality.flows import mark_dirty, reobserve
 from bot.tables import Agent, AgentOwner, Output, Person, PersonList, Review, ReviewTimer, Vote
+
+log = structlog.get_logger(__name__)
 
 PEOPLE_A_STEP = 10
 ROLL_EVERY = timedelta(minutes=10)  # how often reviewers are looked up anew
@@ -41,9 +44,12 @@ def review_step(tx: Session, now: datetime) -> bool:
         person = tx.get_one(Person, timer.person_id)
         mine = [agent_id for agent_id, people in roll.items() if person.id in people]
         timer.due_at = _next_time(now, person, workspace) if mine else None
-        if mine and person.active and person.kind == "member" and is_away(tx, person.id, now) is None:
-            with tx.begin_nested():
-                _draw_for(tx, now, person, mine, roll, workspace)
+        if mine and _is_morning(now, person, workspace) and _is_present(tx, person.id, now):
+            try:
+                with tx.begin_nested():
+                    _draw_for(tx, now, person, mine, roll, workspace)
+            except Exception:
+                log.exception("no reviews drawn; the person steps aside until tomorrow", person=person.id)
         timer.asked_until = now
     tx.flush()
     return True
@@ -133,7 +139,7 @@ def _draw_for(tx: Session, now: datetime, person: Person, agent_ids: Sequence[in
         parts.append(share_of(_sample(tx, now, agent, workspace), reviewers, person.id))
     taken = _reviewed(tx, [output_id for part in parts for output_id in part])
     chosen = deal([[output_id for output_id in part if output_id not in taken] for part in parts], most)
-    owner = dict(tx.execute(select(Output.id, Output.agent_id).where(Output.id.in_(chosen))).tuples().all())
+    owner = {row.id: row.agent_id for row in tx.execute(select(Output.id, Output.agent_id).where(Output.id.in_(chosen)))}
     for output_id in chosen:
         tx.add(Review(agent_id=owner[output_id], output_id=output_id, person_id=person.id, local_day=day, state="asked"))
     tx.flush()
@@ -194,8 +200,19 @@ def _look_up(tx: Session, now: datetime, workspace: WorkspaceSpec, roll: dict[in
     tx.flush()
 
 
+def _is_morning(now: datetime, person: Person, workspace: WorkspaceSpec) -> bool:
+    """Whether today's draw is due: a timer that fires days late must not draw in the night, nor on a holiday."""
+    today = date.fromisoformat(local_day(now, person.zone))
+    working = is_working_day(today, parse_working_days(workspace.working_days), frozenset(workspace.holidays))
+    return working and now >= at_local(today, _list_time(workspace), person.zone) - REVIEWS_BEFORE
+
+
+def _list_time(workspace: WorkspaceSpec) -> time:
+    hour, minute = (int(part) for part in workspace.digest.at.split(":"))
+    return time(hour, minute)
+
+
 def _next_time(now: datetime, person: Person, workspace: WorkspaceSpec) -> datetime:
     """Half an hour before the list of the person's next working day."""
-    hour, minute = (int(part) for part in workspace.digest.at.split(":"))
     working = parse_working_days(workspace.working_days)
-    return next_working_time(now + REVIEWS_BEFORE, time(hour, minute), person.zone, working, frozenset(workspace.holidays)) - REVIEWS_BEFORE
+    return next_working_time(now + REVIEWS_BEFORE, _list_time(workspace), person.zone, working, frozenset(workspace.holidays)) - REVIEWS_BEFORE

@@ -270,7 +270,13 @@ def _why(verdict: Verdict, driver: str, score: Score, facts: Standing, machine: 
     share = percent(score.share or 0.0)
     judged = ", machine-judged because people judged too few" if machine else ""
     days = facts.people_days if driver == "people" else facts.evaluations_days
-    return f"{who} {share} of {score.n} outputs good in {days} days ({percent(score.low)} to {percent(score.high)}){judged}; {rule}"
+    interval = f"{_bound(score.low, facts.target)} to {_bound(score.high, facts.target)}"
+    return f"{who} {share} of {score.n} outputs good in {days} days ({interval}){judged}; {rule}"
+
+
+def _bound(share: float, target: float) -> str:
+    # Beside the target a whole percent would seem to contradict the verdict.
+    return f"{share:.1%}" if abs(share - target) < 0.01 else percent(share)
 
 
 def _day(moment: datetime | None, zone: str) -> str:
