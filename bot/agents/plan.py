@@ -200,7 +200,9 @@ def _shared(spec: RegistrySpec, document: Mapping[str, Any]) -> Iterator[Change]
     before, after = _shared_parts(old), _shared_parts(spec)
     for name in [*after, *(each for each in before if each not in after)]:
         if before.get(name) != after.get(name):
-            yield Change(name, before.get(name), after.get(name))
+            secret = name.startswith("people.") and name.endswith((".pagerduty", ".webhook"))
+            was, shall = (given and "(a secret)" if secret else given for given in (before.get(name), after.get(name)))
+            yield Change(name, was, "(another secret)" if secret and was and shall else shall)
 
 
 def _shared_parts(spec: RegistrySpec) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def why_not_person(tx: Session, ref: str, names: Mapping[str, Any]) -> tuple[str
         if group is not None:
             members = ", ".join(each.slack_id or each.name for each in group_people(tx, group)[:8]) or "nobody"
             return f"{ref!r} is a user group, and this must be one person", f"Name one of its members: {members}"
-        return f"nobody in Slack's directory is known by {ref!r}", f"Use a Slack member id or the e-mail address of their Slack account. {_directory(tx)}"
+        entry = names.get(ref) or {}
+        sought = " or ".join(repr(way) for way in (entry.get("slack"), entry.get("email")) if way) or repr(ref)
+        return f"nobody in Slack's directory is known by {sought}", f"Use a Slack member id or the e-mail address of their Slack account. {_directory(tx)}"
     name = person.name or ref
     if person.slack_id is None:
         return f"{ref!r} is known only by e-mail, without a Slack account", f"Use their Slack member id, or the address of their Slack account. {_directory(tx)}"

@@ -106,9 +106,10 @@ agents:
     reviews: {reviewers: ["#support-ai"]}
     inputs: {prompt: {owner: nobody}}
 """
-    with db.transaction() as tx, pytest.raises(BadFile) as caught:
+    with db.transaction() as tx:
         settle_town(tx)
-        apply(tx, text)
+        with pytest.raises(BadFile) as caught:
+            apply(tx, text)
     assert [str(each).replace(" The directory was never read: start `aiops up` once with the Slack token", "") for each in caught.value.mistakes] == snapshot(
         [
             "aiops.yml:2:21: workspace.leads[0]: the user group '@nobody-here' has no active member. Add someone to it in Slack, or name somebody else",
