@@ -361,6 +361,23 @@ def test_an_app_that_does_not_answer_leaves_a_warning_beside_the_button(page: An
     expect(block_message(page, 2).get_by_role("alert")).to_have_text("This app did not respond")
 
 
+def test_trouble_is_shown_where_the_button_was_pressed_also_in_a_thread(page: Any, ui: FixtureServer) -> None:
+    ui.answers["press"] = {"ok": False, "error": "This app did not respond"}
+    main = visit(page, ui)
+    main.get_by_role("button", name=re.compile("2 replies")).click()
+    thread = page.get_by_role("complementary", name="Thread")
+    thread.get_by_role("button", name="Human review").click()
+    expect(thread.get_by_role("alert")).to_have_text("This app did not respond")
+
+
+def test_how_long_ago_something_was_stays_true(page: Any, ui: FixtureServer) -> None:
+    page.clock.install(time=ui.now)
+    main = visit(page, ui)
+    expect(main.get_by_text("(1 hour ago)")).to_be_visible()
+    page.clock.fast_forward("01:00:00")
+    expect(main.get_by_text("(2 hours ago)")).to_be_visible()
+
+
 def test_a_dangerous_button_asks_first(page: Any, ui: FixtureServer) -> None:
     main = visit(page, ui)
     main.get_by_role("button", name="Stop agent").click()

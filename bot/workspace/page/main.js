@@ -4,6 +4,7 @@ import { forgetAll } from "./blocks/context.js";
 import { forgetDrafts } from "./composer.js";
 import { announce, fill, h } from "./dom.js";
 import { startModals } from "./modal.js";
+import { refreshDates } from "./mrkdwn.js";
 import { nameOf } from "./people.js";
 import { closePopover } from "./popover.js";
 import { openFirst, showApp, showChannel, startPane } from "./pane.js";
@@ -99,6 +100,7 @@ function become(id) {
   start().then(() => { document.getElementById("view-as")?.focus(); announce(`You now look as ${nameOf(id)}.`); });
 }
 
+setInterval(refreshDates, 30_000);
 startModals();
 startPane();
 startThread(closeThread);

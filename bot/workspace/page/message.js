@@ -3,12 +3,12 @@ import { post } from "./api.js";
 import { contextFor, worded } from "./blocks/context.js";
 import { fileRow } from "./blocks/media.js";
 import { attachment, renderBlocks } from "./blocks/render.js";
-import { ago, fullTime, timeOf } from "./dates.js";
+import { fullTime, timeOf } from "./dates.js";
 import { toast } from "./dialogs.js";
 import { h, unseen } from "./dom.js";
 import { emojiNode, glyphOf, openEmojiPicker } from "./emoji.js";
 import { icon } from "./icons.js";
-import { channelMention, mrkdwn, plain } from "./mrkdwn.js";
+import { channelMention, dateNode, mrkdwn, plain } from "./mrkdwn.js";
 import { authorOf, avatar, isFromApp, nameOf } from "./people.js";
 import { openMenu } from "./popover.js";
 import { openProfile } from "./profile.js";
@@ -50,7 +50,7 @@ function replies(channel, message) {
   return h("button", { type: "button", class: "replies", on: { click: () => goThread(channel, message.ts) } },
     (message.reply_users ?? []).slice(0, 4).map((/** @type {string} */ user) => avatar(user, { size: "tiny" })),
     h("span", { class: "replies-count" }, `${count} ${count === 1 ? "reply" : "replies"}`),
-    message.latest_reply ? h("span", { class: "replies-last" }, `Last reply ${ago(Number(message.latest_reply))}`) : null);
+    message.latest_reply ? h("span", { class: "replies-last" }, dateNode(Number(message.latest_reply), "Last reply {ago}", "")) : null);
 }
 
 /** @param {string} channel @param {any} message @param {HTMLElement} anchor */

@@ -44,8 +44,17 @@ export const broadcast = (range) => h("span", { class: "mention mine" }, `@${ran
 /** @param {number} unix @param {string} template @param {string} fallback @param {string} [url] */
 export function dateNode(unix, template, fallback, url) {
   const words = formatDate(unix, template) ?? fallback;
-  const time = h("time", Number.isFinite(unix) ? { datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix) } : null, words);
+  const moves = /\{(ago|\w*pretty)\}/.test(template);
+  const time = h("time", Number.isFinite(unix) ? { datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix), data: moves ? { unix: String(unix), template } : {} } : null, words);
   return url ? link(url, time) : time;
+}
+
+/** "5 minutes ago" and "today" do not stay true: write them again. */
+export function refreshDates() {
+  for (const time of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("time[data-template]"))) {
+    const words = formatDate(Number(time.dataset.unix), time.dataset.template ?? "");
+    if (words && words !== time.textContent) time.textContent = words;
+  }
 }
 
 /** One `<...>`. @param {string} inside */

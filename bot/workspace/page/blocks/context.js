@@ -59,17 +59,17 @@ export function frame(block, spec, control) {
   return h("span", { class: `control control-${spec.type ?? "button"}`, data: { key: keyOf(block, spec) } }, control);
 }
 
-/** @param {any} ctx @param {string} key @returns {HTMLElement | null} */
-function findFrame(ctx, key) {
+/** The frames of a control: two where a message stands both in its channel and in its open thread. @param {any} ctx @param {string} key @returns {HTMLElement[]} */
+function framesOf(ctx, key) {
   const place = ctx.container.type === "view" ? `[data-view="${CSS.escape(ctx.container.view_id)}"]`
     : `[data-channel="${CSS.escape(ctx.container.channel)}"][data-ts="${CSS.escape(ctx.container.ts)}"]`;
-  return document.querySelector(`${place} [data-key="${CSS.escape(key)}"]`);
+  return [...document.querySelectorAll(`${place} [data-key="${CSS.escape(key)}"]`)].map((frame) => /** @type {HTMLElement} */ (frame));
 }
 
-/** Slack's small triangle beside a control whose app did not answer. @param {HTMLElement | null} place @param {string} text */
-export function showTrouble(place, text) {
-  place?.querySelector(":scope > .trouble")?.remove();
-  if (text) place?.append(h("span", { class: "trouble", role: "alert" }, icon("warning"), h("span", null, text)));
+/** Slack's small triangle beside a control whose app did not answer. @param {HTMLElement} place @param {string} text */
+function showTrouble(place, text) {
+  place.querySelector(":scope > .trouble")?.remove();
+  if (text) place.append(h("span", { class: "trouble", role: "alert" }, icon("warning"), h("span", null, text)));
 }
 
 /**
@@ -79,19 +79,21 @@ export function showTrouble(place, text) {
 export async function press(ctx, block, spec, payload) {
   if (spec.confirm && !(await confirmDialog(spec.confirm))) return false;
   const key = keyOf(block, spec);
-  const before = findFrame(ctx, key);
-  before?.classList.add("busy");
-  before?.setAttribute("aria-busy", "true");
-  showTrouble(before, "");
+  const before = framesOf(ctx, key);
+  for (const place of before) {
+    place.classList.add("busy");
+    place.setAttribute("aria-busy", "true");
+    showTrouble(place, "");
+  }
   const action = { type: spec.type, action_id: spec.action_id, block_id: block.block_id, ...payload };
   const answer = await post("press", { container: ctx.container, block_id: block.block_id, action, state: stateValues(ctx) });
-  for (const place of [before, findFrame(ctx, key)]) {
-    place?.classList.remove("busy");
-    place?.removeAttribute("aria-busy");
+  for (const place of [...before, ...framesOf(ctx, key)]) {
+    place.classList.remove("busy");
+    place.removeAttribute("aria-busy");
   }
   if (answer.ok === false || answer.warning) {
     const words = worded(answer.error ?? answer.warning);
-    showTrouble(findFrame(ctx, key), words);
+    for (const place of framesOf(ctx, key)) showTrouble(place, words);
     announce(words);
   }
   return true;
