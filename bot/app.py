@@ -144,7 +144,7 @@ class House:
         add("checks", self._flow(checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5)
         add("probes", self.prober.step, every=1)
         add("ladders", self._flow(lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
-        add("fold", self._flow(fold_step), every=1)
+        add("fold", self._flow(fold_step), every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)

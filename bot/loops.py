@@ -25,6 +25,7 @@ class Loop:
     name: str
     step: Step
     every: float
+    rest: float = 0.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     steps: int = 0
     errors: int = 0
@@ -42,9 +43,13 @@ class Loops:
         self._running: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
-    def add(self, name: str, step: Step, *, every: float) -> None:
-        """Register a step; the order of registration is the order in which tests settle them."""
-        self.loops[name] = Loop(name, step, every)
+    def add(self, name: str, step: Step, *, every: float, rest: float = 0.0) -> None:
+        """Register a step; the order of registration is the order in which tests settle them.
+
+        A step that many things wake gets a `rest`: seconds it pauses after each turn, and at least as long as the
+        turn took, so that what gathers up never starves what wakes it.
+        """
+        self.loops[name] = Loop(name, step, every, rest)
 
     def wake(self, name: str) -> None:
         """Wake a loop from any thread; a name nobody registered is no error (another process may have it)."""
@@ -94,6 +99,7 @@ class Loops:
             loop.woken.clear()
             busy = True
             while busy and not self._stopping:
+                began = self.clock.monotonic()
                 try:
                     loop.ran_at = self.clock.now()
                     busy = await loop.step(loop.ran_at)
@@ -103,4 +109,4 @@ class Loops:
                     loop.errors += 1
                     log.exception("step failed", loop=loop.name)
                     busy = False
-                await asyncio.sleep(0)
+                await asyncio.sleep(max(loop.rest, self.clock.monotonic() - began) if loop.rest else 0)

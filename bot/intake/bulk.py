@@ -101,7 +101,7 @@ def find_kept(tx: Session, table: str, keys: Iterable[Key]) -> dict[Key, Kept]:
 
 
 def _as_text(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return moment.isoformat(" ", "microseconds")[:26]  # without its +00:00
 
 
 def _as_is(moment: datetime) -> datetime:

@@ -75,7 +75,8 @@ def milliseconds(event: RunEvent) -> int | None:
     """How long the run took, where it says so."""
     if event.started_at is None or event.ended_at is None:
         return None
-    return round((event.ended_at - event.started_at).total_seconds() * 1000)
+    took = event.ended_at - event.started_at
+    return took.days * 86_400_000 + took.seconds * 1000 + (took.microseconds + 500) // 1000
 
 
 def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | None) -> Row:
@@ -104,7 +105,7 @@ def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | 
         event.parent_run,
         event.trace_id,
         event.error,
-        as_json(extra),
+        None if extra is None else as_json(extra),
     )
 
 

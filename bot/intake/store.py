@@ -78,8 +78,7 @@ def store(tx: Session, now: datetime, items: Sequence[Item], *, live: bool) -> L
     for (agent_id, source), output_ids in sorted(work.judged.items()):
         reobserve(tx, now, agent_id, sorted(output_ids), source)
     accepted = [item for item in items if item.said == "accepted"]
-    for item in accepted:
-        count(work.counts, item)
+    count(work.counts, accepted)
     work.counts.write(tx, now)
     if live and accepted:
         _first_heard(work, accepted)

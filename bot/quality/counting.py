@@ -6,7 +6,6 @@ local day of the agent for good. Rows are added to, never set, and belong to one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,7 +42,7 @@ BUCKET_SECONDS = 300
 TALLIES_KEPT = timedelta(days=9)
 
 # Kept by the day only: nobody asks for them within the hour, and every row costs the intake.
-_BY_DAY_ONLY = ("tokens.", "quality.")
+_BY_DAY_ONLY = ("tokens.", "quality")  # the first 7 letters of their names
 
 
 def outcome_metric(result: str) -> str:
@@ -72,7 +71,7 @@ class Counts:
 
     def bucket(self, agent_id: int, zone: str, at: datetime) -> dict[tuple[str, int], list[int]]:
         """The counters of an agent's 5 minutes, for `add_to`: saves the look-up where one event adds to many."""
-        key = (agent_id, zone, int(at.timestamp()) // BUCKET_SECONDS)
+        key = (agent_id, zone, int(at.timestamp() // BUCKET_SECONDS))
         found = self._buckets.get(key)
         if found is None:
             found = self._buckets[key] = {}
@@ -88,20 +87,30 @@ class Counts:
         tallies: list[tuple[int, str, int, int, int, int]] = []
         oldest = int((now - TALLIES_KEPT).timestamp()) // BUCKET_SECONDS
         for (agent_id, zone, number), cells in self._buckets.items():
-            day = _day_of_bucket(number, zone)
-            for (metric, bin), (n, total) in cells.items():
-                if not n and not total:
+            day, young = _day_of_bucket(number, zone), number >= oldest
+            costs: dict[str, list[int]] = {}
+            for (metric, bin), cell in cells.items():
+                n, total = cell
+                key = (agent_id, day, metric, bin)
+                whole = days.get(key)
+                if whole is None:
+                    days[key] = [n, total]
+                else:
+                    whole[0] += n
+                    whole[1] += total
+                if not young or metric[:7] in _BY_DAY_ONLY:
                     continue
-                whole = days.setdefault((agent_id, day, metric, bin), [0, 0])
-                whole[0] += n
-                whole[1] += total
-                if number >= oldest and not metric.startswith(_BY_DAY_ONLY):
-                    if metric.startswith("cost."):
-                        bin = 0  # within the hour the amount matters, not its spread
+                if metric[:5] == "cost.":  # within the hour the amount matters, not its spread
+                    cost = costs.setdefault(metric, [0, 0])
+                    cost[0] += n
+                    cost[1] += total
+                elif n or total:
                     tallies.append((agent_id, metric, number, bin, n, total))
+            tallies += [(agent_id, metric, number, 0, n, total) for metric, (n, total) in costs.items() if n or total]
         self._buckets.clear()
-        _write_tallies(tx, _merged(tallies))
-        _write_days(tx, sorted((*key, n, total) for key, (n, total) in days.items() if n or total))
+        # In the order of keys: writers that lock rows in one order cannot deadlock.
+        _write_tallies(tx, sorted(tallies))
+        _write_days(tx, sorted([(*key, n, total) for key, (n, total) in days.items() if n or total]))
 
 
 def add_to(bucket: dict[tuple[str, int], list[int]], metric: str, n: int = 1, total: int = 0, bin: int = 0) -> None:
@@ -119,7 +128,7 @@ _days: dict[tuple[str, int], str] = {}
 
 def day_of(at: datetime, zone: str) -> str:
     """calendars.local_day, remembered: intake asks for the same few thousands of times."""
-    return _day_of_bucket(int(at.timestamp()) // BUCKET_SECONDS, zone)
+    return _day_of_bucket(int(at.timestamp() // BUCKET_SECONDS), zone)
 
 
 def _day_of_bucket(number: int, zone: str) -> str:
@@ -129,16 +138,6 @@ def _day_of_bucket(number: int, zone: str) -> str:
             _days.clear()
         found = _days[zone, number] = local_day(datetime.fromtimestamp(number * BUCKET_SECONDS, UTC), zone)
     return found
-
-
-def _merged(rows: Iterable[tuple[int, str, int, int, int, int]]) -> list[tuple[int, str, int, int, int, int]]:
-    """One row per key, in the order of keys: writers that lock rows in one order cannot deadlock."""
-    found: dict[tuple[int, str, int, int], list[int]] = {}
-    for agent_id, metric, number, bin, n, total in rows:
-        cell = found.setdefault((agent_id, metric, number, bin), [0, 0])
-        cell[0] += n
-        cell[1] += total
-    return sorted((*key, n, total) for key, (n, total) in found.items())
 
 
 _ADD = "ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n, sum = {table}.sum + excluded.sum"
