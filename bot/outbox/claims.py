@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.outbox.pace import Pacer
 from bot.outbox.places import POSTS, NextPlace, fail_row, is_person, set_aside
-from bot.outbox.rules import Decision, Do, Facts, Rhythm, Root, decide
+from bot.outbox.rules import Decision, Do, Facts, Priority, Rhythm, Root, decide
 from bot.outbox.shape import BARE, marker_of
 from bot.tables import Attempt, OutMessage, Person
 
@@ -60,13 +60,13 @@ class Desk:
     slack_held: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
-    """The jobs of one claim; `more` where there may be further due rows; `counts` for the metrics."""
+    """The jobs of one claim; `more` where there may be further due rows that could go; `counts` for the metrics."""
 
-    jobs: list[Job]
-    more: bool
-    counts: Counter[str]
+    jobs: list[Job] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    more: bool = False
 
 
 def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
@@ -83,11 +83,13 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
     query = query.order_by(OutMessage.priority, OutMessage.due_at, OutMessage.id).limit(desk.rhythm.batch)
     rows = tx.scalars(query.with_for_update(skip_locked=True)).all()
     book = _Book(tx, desk.rhythm, rows)
-    plan = Plan([], len(rows) == desk.rhythm.batch, Counter())
+    plan = Plan([], Counter(), more=len(rows) == desk.rhythm.batch)
     taken: set[str] = set()
     waiting: dict[str, int] = defaultdict(int)
     for row in rows:
-        if len(plan.jobs) >= room:
+        free = room - len(plan.jobs)
+        if free <= 0 or (free <= desk.rhythm.at_once // 4 and row.priority > Priority.CALL):
+            plan.more = False  # the last places are kept for calls
             break
         if row.target in taken:
             continue

@@ -95,6 +95,11 @@ class Delivery:
             if closing is not None:
                 await closing.close()
 
+    @property
+    def under_way(self) -> list[asyncio.Task[None]]:
+        """The calls to the outside that are not answered yet."""
+        return list(self._tasks)
+
     def figures(self, tx: Session, now: datetime) -> dict[str, float]:
         """What /metrics shows: what was done, what waits, and for how long the oldest has been due."""
         due = select(func.count(), func.min(OutMessage.due_at)).where(OutMessage.due_at <= now, OutMessage.state == "pending")
@@ -110,17 +115,16 @@ class Delivery:
 
     async def _claim(self, now: datetime) -> Plan:
         room = self.rhythm.at_once - len(self._tasks)
-        nothing = Plan([], False, Counter())
         self.desk.slack_held = self.hold.holds
         if room <= 0:
-            return nothing
+            return Plan()
         if not self._tasks and not await self.lanes.read(lambda tx: is_due(tx, now)):
-            return nothing
+            return Plan()
 
         def work(tx: Session) -> tuple[int | None, Plan]:
             fence = hold_lease(tx, now, LEASE, self.desk.holder, self.rhythm.lease)
             if fence is None:
-                return None, nothing
+                return None, Plan()
             if fence != self._fence:  # just taken: what Slack asked of the one before us holds for us too
                 for scope, at in tx.execute(select(Pace.scope, Pace.next_at).where(Pace.next_at > now)):
                     self.desk.pacer.block(scope, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -134,3 +135,17 @@ async def test_delivery_stays_within_slacks_own_limits(post: Post) -> None:
     await post.later(1)
     assert post.texts() == ["second"] * 6
     assert post.delivery.counts["rate_limited"] == 0
+
+
+async def test_calls_find_a_free_place_when_everything_else_is_slow(post: Post) -> None:
+    post.use(rhythm=replace(Rhythm.limitless(), at_once=8))
+    post.ws.faults.add("delay", method="chat.postMessage", contains="slow", delay=1.0, times=None)
+    for number in range(12):
+        post.ws.add_channel(f"c{number}", id=f"C0N{number}", members=["aiops"])
+        await post.show(f"slow:{number}", "slow", to=f"C0N{number}", priority=Priority.PAGE)
+    assert await post.delivery.step(post.clock.now())
+    await post.call("call:1")
+    assert await post.delivery.step(post.clock.now())
+    assert post.dm() == ["wake up"]
+    await post.settle()
+    assert all(post.texts(f"c{number}") == ["slow"] for number in range(12))

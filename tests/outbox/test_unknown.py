@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-
 import pytest
 
 from bot.outbox import flows
@@ -76,37 +73,6 @@ async def test_a_first_copy_that_comes_late_is_removed_and_counted(post: Post) -
     assert post.texts() == ["failed"]
     assert post.ws.messages("support")[0]["ts"] == row.ts
     assert post.delivery.counts["duplicates removed"] == 1
-
-
-async def test_a_process_that_died_between_call_and_record_is_looked_after(post: Post) -> None:
-    post.ws.faults.add("delay_after", method="chat.postMessage", delay=0.5)
-    await post.call("call:1")
-    first = post.delivery
-    assert await first.step(post.clock.now())
-    for task in list(first._tasks):  # as kill -9 does: nothing more is written
-        task.cancel()
-    await asyncio.sleep(0.6)
-    assert post.outcomes("call:1") == [None]
-    await post.write(lambda tx: _forget_lease(tx))
-    post.use()
-    await post.settle()
-    assert post.called("chat.postMessage") == 1
-    await post.later(10)
-    assert post.dm() == ["wake up"]
-    assert post.row("call:1").state == "shown"
-    assert post.called("chat.postMessage") == 1
-
-
-def _forget_lease(tx: object) -> None:
-    """The dead process' lease has run out."""
-    from sqlalchemy import update
-    from sqlalchemy.orm import Session
-
-    from bot.tables import Lease
-
-    assert isinstance(tx, Session)
-    lease = tx.query(Lease).one()
-    tx.execute(update(Lease).values(until=lease.until - timedelta(minutes=5)))
 
 
 async def test_an_edit_of_unknown_outcome_is_simply_repeated(post: Post) -> None:
