@@ -56,7 +56,7 @@ def full_lines(report: Report) -> list[str]:
     """One agent in full: the verdict first, then the figures, what changed, what is open, and who is needed."""
     lines = [f"*{escape(verdict_line(report))}*", escape(quality_line(report)), escape(work_line(report))]
     if report.verdict in (Verdict.NOT_WORTH_USING, Verdict.WATCH, Verdict.PAUSED) and report.why:
-        lines.append(f"_Why: {escape(clip(report.why, 300))}_")
+        lines.append(f"_Because {escape(clip(report.why.rsplit('; ', 1)[-1], 300))}_")
     if report.changes:
         lines.append(f"Changed: {escape(clip(joined(report.changes), 300))}")
     for problem in report.problems:
@@ -101,7 +101,7 @@ def work_line(report: Report) -> str:
         parts.append(f"{report.failed:,} of {plural(report.runs, 'run')} failed ({share_words(report.failed, report.runs)})" if report.failed else f"{plural(report.runs, 'run')}, none failed")
     else:
         parts.append("no runs reported")
-    parts.append(f"95% within {ms_words(report.p95_ms)}" if report.p95_ms is not None else "latency not reported")
+    parts.append(f"95% of runs within {ms_words(report.p95_ms)}" if report.p95_ms is not None else "latency not reported")
     parts.append(f"cost {money_words(report.costs)}" if money_words(report.costs) else "cost not reported")
     return " · ".join(parts)
 

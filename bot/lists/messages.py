@@ -77,7 +77,7 @@ def _words(item: Item) -> str:
 def _text(title: str, items: Sequence[Item]) -> str:
     lines = [title]
     for item in items[:30]:
-        lines.append(f"• {clip(item.what, 150)}")
+        lines.append(f"• {clip(item.what, 300)}")
         if sum(map(len, lines)) > 3000:
             break
     if len(items) + 1 > len(lines):

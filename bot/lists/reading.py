@@ -116,8 +116,9 @@ def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:
         day = date.fromisoformat(newest.local_date)
         said = f"Look at the summary of {day:%a} {day.day} {day:%b} in {where} and mark it as reviewed: {shown}"
         if not mine:
-            asked = tx.get_one(Person, theirs[0][0].person_id)
-            said = f"The summary in {where} is not reviewed yet ({shown}); {asked.name or 'its operations owner'} was asked and you answer for the outcome"
+            people = tx.scalars(select(Person).where(Person.id.in_({review.person_id for review, *_ in theirs})).order_by(Person.name))
+            asked = [each.name or "someone" for each in people]
+            said = f"The summary in {where} is not reviewed yet ({shown}). {joined(asked)} {'was' if len(asked) == 1 else 'were'} asked, and you answer for the outcome"
         detail = f"{plural(days, 'summary', 'summaries')} waiting; one press marks them all" if days > 1 else ""
         items.append(Item(f"digest:{channel_id}:{'own' if mine else 'up'}", said, theirs[-1][1].posted_at, button("Reviewed", "digests.reviewed", f"digest:{newest.id}"), detail))
     return items
