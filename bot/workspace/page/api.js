@@ -31,7 +31,9 @@ export async function get(path, query = {}) {
 export async function post(path, body) {
   try {
     const response = await fetch(`/ui/${path}`, {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ as: session.me, ...body }),
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ as: session.me, ...body }),
     });
     return await readJson(response);
   } catch (error) {

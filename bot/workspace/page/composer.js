@@ -19,16 +19,31 @@ export const forgetDrafts = () => drafts.clear();
 export function composer(options) {
   const key = `${options.channel}/${options.thread ?? ""}`;
   const hintId = freshId("hint");
-  const box = h("textarea", { class: "composer-box", rows: "1", placeholder: options.placeholder, "aria-label": options.placeholder, "aria-describedby": hintId, value: drafts.get(key) ?? "", spellcheck: "true", maxlength: "12000" });
+  const box = h("textarea", {
+    class: "composer-box",
+    rows: "1",
+    placeholder: options.placeholder,
+    "aria-label": options.placeholder,
+    "aria-describedby": hintId,
+    value: drafts.get(key) ?? "",
+    spellcheck: "true",
+    maxlength: "12000",
+  });
   const hint = h("p", { class: "composer-hint", id: hintId });
   const suggestions = autocomplete(box, { commands: !options.thread });
-  const send = h("button", { type: "button", class: "send", "aria-label": "Send now", title: "Send now", on: { click: () => deliver() } }, icon("send"));
+  const send = h(
+    "button",
+    { type: "button", class: "send", "aria-label": "Send now", title: "Send now", on: { click: () => deliver() } },
+    icon("send"),
+  );
 
   const usage = () => {
     const word = /^(\/\S+)(\s|$)/.exec(box.value)?.[1];
     if (word && options.thread) return "Slash commands do not work in threads. Mention the app instead.";
     const command = store.apps.flatMap((app) => app.commands ?? []).find((/** @type {any} */ each) => each.command === word);
-    return command ? [command.description, command.usage_hint ? `Usage: ${command.command} ${command.usage_hint}` : ""].filter(Boolean).join(". ") : "";
+    return command
+      ? [command.description, command.usage_hint ? `Usage: ${command.command} ${command.usage_hint}` : ""].filter(Boolean).join(". ")
+      : "";
   };
   const say = (/** @type {string} */ words, warning = false) => {
     fill(hint, warning ? icon("warning") : null, words);
@@ -48,15 +63,24 @@ export function composer(options) {
   const deliver = async () => {
     const text = box.value.trim();
     if (!text || node.getAttribute("aria-busy") === "true") return;
-    if (options.thread && text.startsWith("/")) { say(usage(), true); return; }
+    if (options.thread && text.startsWith("/")) {
+      say(usage(), true);
+      return;
+    }
     suggestions.hide();
     node.setAttribute("aria-busy", "true");
     const typed = box.value;
     const answer = await post("post", { channel: options.channel, text, ...(options.thread ? { thread_ts: options.thread } : {}) });
     node.removeAttribute("aria-busy");
-    if (answer.ok === false) { say(worded(answer.error), true); return; }
+    if (answer.ok === false) {
+      say(worded(answer.error), true);
+      return;
+    }
     say("");
-    if (box.value === typed) { box.value = ""; drafts.delete(key); }
+    if (box.value === typed) {
+      box.value = "";
+      drafts.delete(key);
+    }
     fit();
     options.sent?.();
   };
@@ -67,24 +91,56 @@ export function composer(options) {
     say(usage(), Boolean(options.thread) && box.value.startsWith("/"));
   });
   box.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); deliver(); }
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      deliver();
+    }
   });
 
-  const tool = (/** @type {string} */ label, /** @type {string} */ picture, /** @type {(anchor: HTMLElement) => void} */ run) => h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, on: { click: (/** @type {any} */ event) => run(event.currentTarget) } }, icon(picture));
-  const shortcuts = () => store.apps.flatMap((app) => (app.global_shortcuts ?? []).map((/** @type {any} */ shortcut) => ({
-    label: shortcut.name, detail: app.name, icon: "bolt",
-    run: async () => {
-      const answer = await post("shortcut", { callback_id: shortcut.callback_id, app_id: app.id });
-      if (answer.ok === false) toast(worded(answer.error), "warning");
-    },
-  })));
-  const node = h("div", { class: "composer" }, suggestions.list,
-    h("div", { class: "composer-frame" }, box, h("div", { class: "composer-tools" },
-      tool("Emoji", "smile", (anchor) => openEmojiPicker(anchor, (name) => insert(`:${name}: `))),
-      tool("Mention someone", "at", () => insert(/(^|\s)$/.test(box.value.slice(0, box.selectionStart)) ? "@" : " @")),
-      shortcuts().length ? tool("Shortcuts", "bolt", (anchor) => openMenu(anchor, shortcuts(), { label: "Shortcuts" })) : null,
-      h("span", { class: "composer-keys", "aria-hidden": "true" }, h("strong", null, "Shift + Enter"), " to add a new line"), send)),
-    hint);
+  const tool = (/** @type {string} */ label, /** @type {string} */ picture, /** @type {(anchor: HTMLElement) => void} */ run) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": label,
+        title: label,
+        on: { click: (/** @type {any} */ event) => run(event.currentTarget) },
+      },
+      icon(picture),
+    );
+  const shortcuts = () =>
+    store.apps.flatMap((app) =>
+      (app.global_shortcuts ?? []).map((/** @type {any} */ shortcut) => ({
+        label: shortcut.name,
+        detail: app.name,
+        icon: "bolt",
+        run: async () => {
+          const answer = await post("shortcut", { callback_id: shortcut.callback_id, app_id: app.id });
+          if (answer.ok === false) toast(worded(answer.error), "warning");
+        },
+      })),
+    );
+  const node = h(
+    "div",
+    { class: "composer" },
+    suggestions.list,
+    h(
+      "div",
+      { class: "composer-frame" },
+      box,
+      h(
+        "div",
+        { class: "composer-tools" },
+        tool("Emoji", "smile", (anchor) => openEmojiPicker(anchor, (name) => insert(`:${name}: `))),
+        tool("Mention someone", "at", () => insert(/(^|\s)$/.test(box.value.slice(0, box.selectionStart)) ? "@" : " @")),
+        shortcuts().length ? tool("Shortcuts", "bolt", (anchor) => openMenu(anchor, shortcuts(), { label: "Shortcuts" })) : null,
+        h("span", { class: "composer-keys", "aria-hidden": "true" }, h("strong", null, "Shift + Enter"), " to add a new line"),
+        send,
+      ),
+    ),
+    hint,
+  );
   requestAnimationFrame(fit);
   return { node, focus: () => box.focus() };
 }

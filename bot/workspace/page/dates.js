@@ -16,7 +16,14 @@ export function ordinal(day) {
 /** @param {number} unix @returns {{year: number, month: number, day: number, hour: number, minute: number, second: number}} */
 export function partsOf(unix, zone = viewerZone()) {
   const pieces = new Intl.DateTimeFormat("en-US", {
-    timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
   }).formatToParts(unix * 1000);
   const read = (/** @type {string} */ type) => Number(pieces.find((piece) => piece.type === type)?.value);
   return { year: read("year"), month: read("month"), day: read("day"), hour: read("hour"), minute: read("minute"), second: read("second") };
@@ -48,13 +55,21 @@ export const timeOf = (unix) => format(unix, { hour: "numeric", minute: "2-digit
 export const dayTitle = (unix) => near(unix) ?? dateLong(unix);
 
 /** Full date and time, for titles and screen readers. @param {number} unix */
-export const fullTime = (unix) => `${format(unix, { weekday: "long", year: "numeric", month: "long", day: "numeric" })} at ${format(unix, { hour: "numeric", minute: "2-digit", second: "2-digit" })}`;
+export const fullTime = (unix) =>
+  `${format(unix, { weekday: "long", year: "numeric", month: "long", day: "numeric" })} at ${format(unix, { hour: "numeric", minute: "2-digit", second: "2-digit" })}`;
 
 /** How long ago, or how soon, in one unit. @param {number} unix */
 export function ago(unix) {
   const seconds = Math.round(now() - unix);
   const size = Math.abs(seconds);
-  const steps = /** @type {const} */ ([[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"], [31536000, 2592000, "month"], [Infinity, 31536000, "year"]]);
+  const steps = /** @type {const} */ ([
+    [60, 1, "second"],
+    [3600, 60, "minute"],
+    [86400, 3600, "hour"],
+    [2592000, 86400, "day"],
+    [31536000, 2592000, "month"],
+    [Infinity, 31536000, "year"],
+  ]);
   const [, unit, word] = /** @type {any} */ (steps.find(([limit]) => size < limit));
   const count = Math.floor(size / unit);
   const amount = `${count} ${word}${count === 1 ? "" : "s"}`;
@@ -77,20 +92,34 @@ export function formatDate(unix, template) {
       return word ? (at === 0 ? word : word.toLowerCase()) : otherwise;
     };
     switch (token) {
-      case "date_num": return `${year}-${two(month)}-${two(day)}`;
-      case "date_slash": return `${two(month)}/${two(day)}/${year}`;
-      case "date": return monthDay(unix) + yearTail(unix);
-      case "date_long_full": return `${format(unix, { month: "long" })} ${day}, ${year}`;
-      case "date_short": return dateShort(unix);
-      case "date_long": return dateLong(unix);
-      case "date_pretty": return pretty(monthDay(unix) + yearTail(unix));
-      case "date_short_pretty": return pretty(dateShort(unix));
+      case "date_num":
+        return `${year}-${two(month)}-${two(day)}`;
+      case "date_slash":
+        return `${two(month)}/${two(day)}/${year}`;
+      case "date":
+        return monthDay(unix) + yearTail(unix);
+      case "date_long_full":
+        return `${format(unix, { month: "long" })} ${day}, ${year}`;
+      case "date_short":
+        return dateShort(unix);
+      case "date_long":
+        return dateLong(unix);
+      case "date_pretty":
+        return pretty(monthDay(unix) + yearTail(unix));
+      case "date_short_pretty":
+        return pretty(dateShort(unix));
       case "date_long_pretty":
-      case "day_divider_pretty": return pretty(dateLong(unix));
-      case "time": return timeOf(unix);
-      case "time_secs": return format(unix, { hour: "numeric", minute: "2-digit", second: "2-digit" });
-      case "ago": return ago(unix);
-      default: known = false; return whole;
+      case "day_divider_pretty":
+        return pretty(dateLong(unix));
+      case "time":
+        return timeOf(unix);
+      case "time_secs":
+        return format(unix, { hour: "numeric", minute: "2-digit", second: "2-digit" });
+      case "ago":
+        return ago(unix);
+      default:
+        known = false;
+        return whole;
     }
   });
   return known ? words : null;

@@ -14,7 +14,7 @@ const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "tabIndex"
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
-    if (value === null || value === undefined || value === false && !PROPERTIES.has(name)) continue;
+    if (value === null || value === undefined || (value === false && !PROPERTIES.has(name))) continue;
     if (name === "class") element.className = value;
     else if (name === "on") for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
     else if (name === "data") Object.assign(element.dataset, value);

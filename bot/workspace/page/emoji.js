@@ -50,10 +50,40 @@ export function searchEmoji(query, limit) {
   return [...new Set([...begins, ...holds])].slice(0, limit);
 }
 
-const FAVOURITES = ["+1", "-1", "eyes", "white_check_mark", "tada", "pushpin", "pray", "heart", "fire", "rocket", "warning",
-  "rotating_light", "thinking_face", "joy", "clap", "wave", "raised_hands", "100", "bulb", "hourglass_flowing_sand",
-  "large_green_circle", "large_yellow_circle", "red_circle", "white_circle", "x", "question", "memo", "mag", "robot_face", "sparkles",
-  "chart_with_upwards_trend", "bell"];
+const FAVOURITES = [
+  "+1",
+  "-1",
+  "eyes",
+  "white_check_mark",
+  "tada",
+  "pushpin",
+  "pray",
+  "heart",
+  "fire",
+  "rocket",
+  "warning",
+  "rotating_light",
+  "thinking_face",
+  "joy",
+  "clap",
+  "wave",
+  "raised_hands",
+  "100",
+  "bulb",
+  "hourglass_flowing_sand",
+  "large_green_circle",
+  "large_yellow_circle",
+  "red_circle",
+  "white_circle",
+  "x",
+  "question",
+  "memo",
+  "mag",
+  "robot_face",
+  "sparkles",
+  "chart_with_upwards_trend",
+  "bell",
+];
 
 /**
  * @param {HTMLElement} anchor
@@ -62,26 +92,57 @@ const FAVOURITES = ["+1", "-1", "eyes", "white_check_mark", "tada", "pushpin", "
 export function openEmojiPicker(anchor, choose) {
   const listId = freshId("emoji-list");
   const grid = h("div", { class: "emoji-grid", id: listId, role: "group", "aria-label": "Emoji" });
-  const search = h("input", { type: "search", class: "field", placeholder: "Search emoji", "aria-label": "Search emoji", "aria-controls": listId, autocomplete: "off" });
+  const search = h("input", {
+    type: "search",
+    class: "field",
+    placeholder: "Search emoji",
+    "aria-label": "Search emoji",
+    "aria-controls": listId,
+    autocomplete: "off",
+  });
   const title = h("p", { class: "emoji-title" });
   const panel = h("div", { class: "emoji-picker" }, search, title, grid);
   const popover = openPopover(anchor, panel, { label: "Emoji picker", role: "dialog", focus: search });
 
   const show = () => {
     const wanted = search.value.trim();
-    const found = wanted ? searchEmoji(wanted, 64)
+    const found = wanted
+      ? searchEmoji(wanted, 64)
       : [...FAVOURITES.map((name) => ({ names: [name], glyph: glyphOf(name) ?? "" })), ...all.slice(0, 120)];
     title.textContent = wanted ? (found.length ? "Search results" : "No emoji found") : "Frequently used";
-    fill(grid, found.map(({ names, glyph }) => h("button", {
-      type: "button", class: "emoji-choice", title: `:${names[0]}:`, "aria-label": names[0].replaceAll("_", " "),
-      on: { click: () => { popover.close(); choose(names[0]); } },
-    }, glyph)));
+    fill(
+      grid,
+      found.map(({ names, glyph }) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "emoji-choice",
+            title: `:${names[0]}:`,
+            "aria-label": names[0].replaceAll("_", " "),
+            on: {
+              click: () => {
+                popover.close();
+                choose(names[0]);
+              },
+            },
+          },
+          glyph,
+        ),
+      ),
+    );
   };
   search.addEventListener("input", show);
   search.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const first = /** @type {HTMLElement | null} */ (grid.querySelector("button"));
-    if (event.key === "Enter" && first) { event.preventDefault(); first.click(); }
-    if (event.key === "ArrowDown" && first) { event.preventDefault(); first.focus(); }
+    if (event.key === "Enter" && first) {
+      event.preventDefault();
+      first.click();
+    }
+    if (event.key === "ArrowDown" && first) {
+      event.preventDefault();
+      first.focus();
+    }
   });
   arrowKeys(grid, "button", { horizontal: true });
   show();

@@ -41,8 +41,10 @@ function show() {
   closePopover(false);
   toggleSidebar(false);
   const here = route();
-  if (here.app) { hideThread(); showApp(here.app, here.tab); }
-  else if (here.channel) {
+  if (here.app) {
+    hideThread();
+    showApp(here.app, here.tab);
+  } else if (here.channel) {
     showChannel(here.channel);
     if (here.thread) showThread(here.channel, here.thread, closeThread);
     else hideThread();
@@ -69,7 +71,10 @@ async function catchUp() {
 
 /** Begin, or begin anew; tries again until the server is there. */
 async function start() {
-  if (loading) { again = true; return; }
+  if (loading) {
+    again = true;
+    return;
+  }
   loading = true;
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
@@ -82,7 +87,11 @@ async function start() {
     }
   }
   loading = false;
-  if (again) { again = false; await start(); return; }
+  if (again) {
+    again = false;
+    await start();
+    return;
+  }
   localStorage.setItem(WHO, store.me);
   banner();
   top.paint();
@@ -97,7 +106,10 @@ function become(id) {
   forgetAll();
   forgetDrafts();
   history.replaceState(null, "", location.pathname);
-  start().then(() => { document.getElementById("view-as")?.focus(); announce(`You now look as ${nameOf(id)}.`); });
+  start().then(() => {
+    document.getElementById("view-as")?.focus();
+    announce(`You now look as ${nameOf(id)}.`);
+  });
 }
 
 setInterval(refreshDates, 30_000);
@@ -106,7 +118,9 @@ startPane();
 startThread(closeThread);
 on("channels", () => side.paint());
 on("reset", () => start());
-on("connection", (/** @type {boolean} */ connected) => banner(connected ? "" : "The server is away. This page comes back by itself when it answers."));
+on("connection", (/** @type {boolean} */ connected) =>
+  banner(connected ? "" : "The server is away. This page comes back by itself when it answers."),
+);
 on("reconnect", () => start());
 addEventListener("hashchange", show);
 addEventListener("keydown", (event) => {

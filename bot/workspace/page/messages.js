@@ -8,7 +8,14 @@ import { belongsTo, messageNode } from "./message.js";
  * @param {{channel: string, inThread: boolean, label: string, older?: () => Promise<void>, top?: () => any}} options
  */
 export function messageList(options) {
-  const list = h("div", { class: "messages", role: "log", "aria-label": options.label, "aria-live": "polite", "aria-relevant": "additions", tabIndex: 0 });
+  const list = h("div", {
+    class: "messages",
+    role: "log",
+    "aria-label": options.label,
+    "aria-live": "polite",
+    "aria-relevant": "additions",
+    tabIndex: 0,
+  });
   const sentinel = h("div", { class: "older", hidden: true }, h("span", { class: "spinner" }), "Loading earlier messages");
   const intro = h("div", { class: "intro", hidden: true });
   const scroller = h("div", { class: "scroller" }, h("div", { class: "scroll-content" }, sentinel, intro, list));
@@ -24,7 +31,11 @@ export function messageList(options) {
   let hasMore = false;
 
   const fromEnd = () => Math.abs(scroller.scrollTop);
-  const toEnd = () => { scroller.scrollTop = 0; waiting = 0; paintJump(); };
+  const toEnd = () => {
+    scroller.scrollTop = 0;
+    waiting = 0;
+    paintJump();
+  };
   const paintJump = () => {
     jump.hidden = fromEnd() < 240 && waiting === 0;
     jumpWords.textContent = waiting ? `${waiting} new message${waiting === 1 ? "" : "s"}` : "Jump to latest";
@@ -41,21 +52,43 @@ export function messageList(options) {
       const isReplyCount = options.inThread && at === 1;
       if (today !== day && !(options.inThread && at > 0 && today === day)) {
         const title = dayTitle(Number(message.ts));
-        if (!options.inThread) rows.push({ key: `day/${today}`, source: title, flags: "", build: () => h("div", { class: "day", role: "separator", "aria-label": title }, h("span", null, title)) });
+        if (!options.inThread)
+          rows.push({
+            key: `day/${today}`,
+            source: title,
+            flags: "",
+            build: () => h("div", { class: "day", role: "separator", "aria-label": title }, h("span", null, title)),
+          });
         before = null;
       }
       day = today;
       if (isReplyCount) {
         const count = messages.length - 1;
-        rows.push({ key: "replies", source: count, flags: "", build: () => h("div", { class: "reply-rule", role: "separator" }, h("span", null, `${count} ${count === 1 ? "reply" : "replies"}`)) });
+        rows.push({
+          key: "replies",
+          source: count,
+          flags: "",
+          build: () =>
+            h("div", { class: "reply-rule", role: "separator" }, h("span", null, `${count} ${count === 1 ? "reply" : "replies"}`)),
+        });
         before = null;
       }
       if (newFrom && message.ts === newFrom) {
-        rows.push({ key: "new", source: "", flags: "", build: () => h("div", { class: "new-line", role: "separator", "aria-label": "New messages" }, h("span", null, "New")) });
+        rows.push({
+          key: "new",
+          source: "",
+          flags: "",
+          build: () => h("div", { class: "new-line", role: "separator", "aria-label": "New messages" }, h("span", null, "New")),
+        });
         before = null;
       }
       const grouped = belongsTo(before, message);
-      rows.push({ key: `m/${message.ts}`, source: message, flags: String(grouped), build: () => messageNode(options.channel, message, { grouped, inThread: options.inThread, root: options.inThread && at === 0 }) });
+      rows.push({
+        key: `m/${message.ts}`,
+        source: message,
+        flags: String(grouped),
+        build: () => messageNode(options.channel, message, { grouped, inThread: options.inThread, root: options.inThread && at === 0 }),
+      });
       before = message;
     });
     return rows;
@@ -69,7 +102,9 @@ export function messageList(options) {
     const label = active?.getAttribute("aria-label") ?? active?.textContent;
     const frame = key ? fresh.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
     const candidates = /** @type {HTMLElement[]} */ ([...(frame ?? fresh).querySelectorAll("button, a, input, textarea")]);
-    return candidates.find((each) => (each.getAttribute("aria-label") ?? each.textContent) === label) ?? candidates.find(() => frame) ?? fresh;
+    return (
+      candidates.find((each) => (each.getAttribute("aria-label") ?? each.textContent) === label) ?? candidates.find(() => frame) ?? fresh
+    );
   };
 
   /** @param {any[]} messages @param {{hasMore?: boolean, arrived?: boolean}} [news] */
@@ -80,13 +115,19 @@ export function messageList(options) {
     if (!intro.hidden && options.top && !intro.firstChild) append(intro, [options.top()]);
     const atEnd = fromEnd() < 40;
     const top = scroller.getBoundingClientRect().top;
-    const anchor = atEnd ? null : /** @type {HTMLElement | undefined} */ ([...list.children].find((each) => each.getBoundingClientRect().bottom > top));
+    const anchor = atEnd
+      ? null
+      : /** @type {HTMLElement | undefined} */ ([...list.children].find((each) => each.getBoundingClientRect().bottom > top));
     const anchorAt = anchor?.getBoundingClientRect().top ?? 0;
     const anchorKey = anchor?.dataset.ts;
     list.setAttribute("aria-busy", String(shown.size === 0));
     const rows = wanted(messages);
     const keys = new Set(rows.map((row) => row.key));
-    for (const [key, row] of shown) if (!keys.has(key)) { row.node.remove(); shown.delete(key); }
+    for (const [key, row] of shown)
+      if (!keys.has(key)) {
+        row.node.remove();
+        shown.delete(key);
+      }
     /** @type {HTMLElement | undefined} */
     let refocus;
     let place = list.firstElementChild;
@@ -124,23 +165,44 @@ export function messageList(options) {
       watcher.observe(sentinel);
     }
   };
-  const watcher = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) readOlder(); }, { root: scroller, rootMargin: "600px 0px 0px" });
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) readOlder();
+    },
+    { root: scroller, rootMargin: "600px 0px 0px" },
+  );
   if (options.older) watcher.observe(sentinel);
-  scroller.addEventListener("scroll", () => { if (fromEnd() < 40) waiting = 0; paintJump(); }, { passive: true });
+  scroller.addEventListener(
+    "scroll",
+    () => {
+      if (fromEnd() < 40) waiting = 0;
+      paintJump();
+    },
+    { passive: true },
+  );
 
   list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (!["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key) || event.target !== list && !(/** @type {Element} */ (event.target).classList.contains("message"))) return;
+    if (
+      !["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key) ||
+      (event.target !== list && !(/** @type {Element} */ (event.target).classList.contains("message")))
+    )
+      return;
     const all = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".message")]);
     const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : at < 0 ? all.length - 1 : at + (event.key === "ArrowDown" ? 1 : -1);
+    const to =
+      event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : at < 0 ? all.length - 1 : at + (event.key === "ArrowDown" ? 1 : -1);
     event.preventDefault();
     all[Math.max(0, Math.min(all.length - 1, to))]?.focus();
   });
 
   return {
-    node, update, toEnd,
+    node,
+    update,
+    toEnd,
     isAtEnd: () => fromEnd() < 40,
     /** Draw the "New" line above this message. @param {string} ts */
-    markNew: (ts) => { newFrom = ts; },
+    markNew: (ts) => {
+      newFrom = ts;
+    },
   };
 }

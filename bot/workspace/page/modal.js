@@ -43,24 +43,39 @@ function paint(fresh) {
   const scroll = body.scrollTop;
   const app = appOf(view.app_id);
   dialog.dataset.view = view.id;
-  fill(head, app ? avatar(app.bot_user_id, { size: "small", bot: true }) : null,
+  fill(
+    head,
+    app ? avatar(app.bot_user_id, { size: "small", bot: true }) : null,
     h("h2", { class: "modal-title", id: "modal-title" }, plain(view.title)),
-    h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => dismiss() } }, icon("close")));
+    h("button", { type: "button", class: "icon-button", "aria-label": "Close", on: { click: () => dismiss() } }, icon("close")),
+  );
   fill(body, renderBlocks(view.blocks ?? [], contextFor("modal", { type: "view", view_id: view.id })));
-  fill(foot,
-    h("button", { type: "button", class: "button", on: { click: () => dismiss() } }, view.close ? plain(view.close) : stack.length > 1 ? "Back" : view.submit ? "Cancel" : "Close"),
-    view.submit ? h("button", { type: "submit", class: "button filled primary" }, plain(view.submit)) : null);
+  fill(
+    foot,
+    h(
+      "button",
+      { type: "button", class: "button", on: { click: () => dismiss() } },
+      view.close ? plain(view.close) : stack.length > 1 ? "Back" : view.submit ? "Cancel" : "Close",
+    ),
+    view.submit ? h("button", { type: "submit", class: "button filled primary" }, plain(view.submit)) : null,
+  );
   if (!dialog.open) {
     opener = /** @type {HTMLElement | null} */ (document.activeElement);
     dialog.showModal();
   }
   if (fresh) {
     body.scrollTop = 0;
-    const first = /** @type {HTMLElement | null} */ (body.querySelector("[autofocus]") ?? body.querySelector(".input-block input, .input-block textarea, .input-block button.choice") ?? body);
+    const first = /** @type {HTMLElement | null} */ (
+      body.querySelector("[autofocus]") ??
+        body.querySelector(".input-block input, .input-block textarea, .input-block button.choice") ??
+        body
+    );
     first?.focus();
   } else {
     body.scrollTop = scroll;
-    const again = focused ? /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] :is(input, textarea, button, a)`)) : null;
+    const again = focused
+      ? /** @type {HTMLElement | null} */ (body.querySelector(`[data-key="${CSS.escape(focused)}"] :is(input, textarea, button, a)`))
+      : null;
     again?.focus();
     if (caret !== null && again instanceof HTMLInputElement && again.type === "text") again.setSelectionRange(caret, caret);
   }
@@ -93,17 +108,27 @@ async function submit(event) {
   const inputs = (view.blocks ?? []).filter((/** @type {any} */ block) => block.type === "input");
   /** @type {Record<string, string>} */
   const errors = {};
-  for (const block of inputs) errors[block.block_id ?? ""] = complaint(block, ctx.values.get(`${block.block_id ?? ""}/${block.element?.action_id ?? ""}`));
+  for (const block of inputs)
+    errors[block.block_id ?? ""] = complaint(block, ctx.values.get(`${block.block_id ?? ""}/${block.element?.action_id ?? ""}`));
   trouble("");
-  if (showComplaints(body, errors)) { announce("Some fields need attention."); return; }
+  if (showComplaints(body, errors)) {
+    announce("Some fields need attention.");
+    return;
+  }
   form.classList.add("sending");
   const button = /** @type {HTMLElement | null} */ (foot.querySelector("[type=submit]"));
   button?.setAttribute("aria-busy", "true");
   const answer = await post("submit", { view_id: view.id, state: stateValues(ctx, view.blocks) });
   form.classList.remove("sending");
   button?.removeAttribute("aria-busy");
-  if (answer.errors && Object.keys(answer.errors).length) { showComplaints(body, answer.errors); return; }
-  if (answer.ok === false) { trouble(answer.error === "timeout" ? "We had some trouble connecting. Try again?" : worded(answer.error)); return; }
+  if (answer.errors && Object.keys(answer.errors).length) {
+    showComplaints(body, answer.errors);
+    return;
+  }
+  if (answer.ok === false) {
+    trouble(answer.error === "timeout" ? "We had some trouble connecting. Try again?" : worded(answer.error));
+    return;
+  }
   if (answer.response_action === "clear") drop(stack[0]?.id);
   else if (!answer.response_action) drop(view.id);
 }
@@ -114,14 +139,30 @@ export function startModals() {
   form.addEventListener("submit", submit);
   form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) form.requestSubmit();
-    if (event.key === "Enter" && !event.defaultPrevented && event.target instanceof HTMLInputElement && !event.isComposing && event.target.type !== "checkbox" && event.target.type !== "radio") {
+    if (
+      event.key === "Enter" &&
+      !event.defaultPrevented &&
+      event.target instanceof HTMLInputElement &&
+      !event.isComposing &&
+      event.target.type !== "checkbox" &&
+      event.target.type !== "radio"
+    ) {
       event.preventDefault();
       if (!event.target.closest(".popover")) form.requestSubmit();
     }
   });
-  dialog.addEventListener("cancel", (/** @type {Event} */ event) => { event.preventDefault(); dismiss(); });
-  on("view_opened", ({ view }) => { stack = [view]; paint(true); });
-  on("view_pushed", ({ view }) => { stack.push(view); paint(true); });
+  dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
+    event.preventDefault();
+    dismiss();
+  });
+  on("view_opened", ({ view }) => {
+    stack = [view];
+    paint(true);
+  });
+  on("view_pushed", ({ view }) => {
+    stack.push(view);
+    paint(true);
+  });
   on("view_updated", ({ view }) => {
     const at = stack.findIndex((known) => known.id === view.id);
     if (at < 0) return;
@@ -130,8 +171,12 @@ export function startModals() {
   });
   on("view_closed", ({ view_id }) => drop(view_id));
   let me = "";
-  on("state", () => { // a form outlives a reconnection, not a change of person
-    if (me && me !== store.me) { stack = []; paint(false); }
+  on("state", () => {
+    // a form outlives a reconnection, not a change of person
+    if (me && me !== store.me) {
+      stack = [];
+      paint(false);
+    }
     me = store.me;
   });
 }

@@ -45,7 +45,13 @@ export const broadcast = (range) => h("span", { class: "mention mine" }, `@${ran
 export function dateNode(unix, template, fallback, url) {
   const words = formatDate(unix, template) ?? fallback;
   const moves = /\{(ago|\w*pretty)\}/.test(template);
-  const time = h("time", Number.isFinite(unix) ? { datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix), data: moves ? { unix: String(unix), template } : {} } : null, words);
+  const time = h(
+    "time",
+    Number.isFinite(unix)
+      ? { datetime: new Date(unix * 1000).toISOString(), title: fullTime(unix), data: moves ? { unix: String(unix), template } : {} }
+      : null,
+    words,
+  );
   return url ? link(url, time) : time;
 }
 
@@ -88,11 +94,17 @@ function closing(text, at) {
   for (let end = at + 1; end < text.length && text[end] !== "\n"; end += 1) {
     if (text[end] === "<") {
       const close = text.indexOf(">", end);
-      if (close > 0) { end = close; continue; }
+      if (close > 0) {
+        end = close;
+        continue;
+      }
     }
     if (text[end] === "`") {
       const close = text.indexOf("`", end + 1);
-      if (close > 0) { end = close; continue; }
+      if (close > 0) {
+        end = close;
+        continue;
+      }
     }
     if (text[end] === mark && !/\s/.test(text[end - 1]) && end > at + 1 && !WORD.test(text[end + 1] ?? " ")) return end;
   }
@@ -104,13 +116,25 @@ export function inline(text) {
   /** @type {any[]} */
   const nodes = [];
   let plain = "";
-  const flush = () => { if (plain) nodes.push(...withEmoji(unescape(plain))); plain = ""; };
+  const flush = () => {
+    if (plain) nodes.push(...withEmoji(unescape(plain)));
+    plain = "";
+  };
   for (let at = 0; at < text.length; at += 1) {
     const character = text[at];
-    if (character === "\n") { flush(); nodes.push(h("br")); continue; }
+    if (character === "\n") {
+      flush();
+      nodes.push(h("br"));
+      continue;
+    }
     if (character === "<") {
       const end = text.indexOf(">", at);
-      if (end > at + 1 && !text.slice(at + 1, end).includes("\n")) { flush(); nodes.push(entity(text.slice(at + 1, end))); at = end; continue; }
+      if (end > at + 1 && !text.slice(at + 1, end).includes("\n")) {
+        flush();
+        nodes.push(entity(text.slice(at + 1, end)));
+        at = end;
+        continue;
+      }
     }
     if (character === "`") {
       const end = text.indexOf("`", at + 1);
@@ -123,7 +147,12 @@ export function inline(text) {
     }
     if (character in TAGS) {
       const end = closing(text, at);
-      if (end > 0) { flush(); nodes.push(h(TAGS[character], null, inline(text.slice(at + 1, end)))); at = end; continue; }
+      if (end > 0) {
+        flush();
+        nodes.push(h(TAGS[character], null, inline(text.slice(at + 1, end))));
+        at = end;
+        continue;
+      }
     }
     plain += character;
   }
@@ -133,7 +162,9 @@ export function inline(text) {
 
 /** Inside code only links and escapes mean something. @param {string} text */
 function codeText(text) {
-  return text.split(/(<(?:https?|mailto):[^>\n]+>)/).map((part) => (/^<(https?|mailto):/.test(part) ? entity(part.slice(1, -1)) : unescape(part)));
+  return text
+    .split(/(<(?:https?|mailto):[^>\n]+>)/)
+    .map((part) => (/^<(https?|mailto):/.test(part) ? entity(part.slice(1, -1)) : unescape(part)));
 }
 
 /** Quotes, then runs. @param {string} text @returns {any[]} */
@@ -156,7 +187,10 @@ function paragraphs(text) {
       return nodes;
     }
     const quote = /^(&gt;|>) ?/.exec(all[at]);
-    if (Boolean(quote) !== quoted) { flush(); quoted = Boolean(quote); }
+    if (Boolean(quote) !== quoted) {
+      flush();
+      quoted = Boolean(quote);
+    }
     lines.push(quote ? all[at].slice(quote[0].length) : all[at]);
   }
   flush();
@@ -188,6 +222,10 @@ export const plainWords = (text) => h("span", null, inline(text)).textContent;
 
 /** The words of a text, for labels and notifications. @param {any} object @returns {string} */
 export function plain(object) {
-  const text = typeof object === "string" ? object : object?.text ?? "";
-  return text.replace(/:([a-z0-9_+-]+):/g, (/** @type {string} */ whole) => withEmoji(whole).map((part) => (typeof part === "string" ? part : part.textContent)).join(""));
+  const text = typeof object === "string" ? object : (object?.text ?? "");
+  return text.replace(/:([a-z0-9_+-]+):/g, (/** @type {string} */ whole) =>
+    withEmoji(whole)
+      .map((part) => (typeof part === "string" ? part : part.textContent))
+      .join(""),
+  );
 }

@@ -4,13 +4,10 @@ import { contextFor, worded } from "./blocks/context.js";
 import { renderBlocks } from "./blocks/render.js";
 import { composer } from "./composer.js";
 import { toast } from "./dialogs.js";
-import { arrowKeys, fill, h } from "./dom.js";
-import { icon } from "./icons.js";
+import { fill, h } from "./dom.js";
+import { appHeader, header, introduction } from "./head.js";
 import { messageList } from "./messages.js";
-import { inline, plainWords } from "./mrkdwn.js";
-import { avatar, channelName, nameOf } from "./people.js";
-import { openMenu } from "./popover.js";
-import { openProfile, writeTo } from "./profile.js";
+import { channelName } from "./people.js";
 import { go, goApp } from "./route.js";
 import { appOf, appOfBot, channelOf, conversation, loadHistory, on, setChannel, store } from "./state.js";
 import { welcomeCard } from "./welcome.js";
@@ -20,63 +17,33 @@ const main = () => /** @type {HTMLElement} */ (document.getElementById("main"));
 /** @type {{channel: string, update: (news?: any) => void, paintHead: () => void, focus: () => void} | null} */
 let shown = null;
 
-/** @param {any} channel @param {HTMLElement} anchor */
-function members(channel, anchor) {
-  const ids = channel.member_ids ?? [];
-  const people = ids.map((/** @type {string} */ id) => ({ label: nameOf(id), detail: store.people.get(id)?.title ?? (appOfBot(id) ? "App" : ""), run: () => { if (id !== store.me) writeTo(id); } }));
-  const leave = channel.kind === "channel" && channel.is_member ? [{ label: `Leave #${channel.name}`, danger: true, run: async () => {
-    const answer = await post("leave", { channel: channel.id });
-    if (answer.ok === false) toast(worded(answer.error), "warning");
-    else setChannel({ id: channel.id, is_member: false });
-  } }] : [];
-  openMenu(anchor, [{ label: `${ids.length} member${ids.length === 1 ? "" : "s"}`, heading: true }, ...people, ...leave], { label: "Members", alignEnd: true });
-}
-
-/** @param {any} app @param {"home" | "messages"} tab */
-function tabs(app, tab) {
-  const names = /** @type {const} */ ([...(app.has_home ? [["home", "Home"]] : []), ["messages", "Messages"]]);
-  const bar = h("div", { class: "tabs", role: "tablist", "aria-label": `${app.name} tabs` }, names.map(([id, label]) => h("button", {
-    type: "button", class: "tab", role: "tab", id: `tab-${id}`, "aria-selected": String(id === tab), "aria-controls": "tab-panel", tabIndex: id === tab ? 0 : -1, on: { click: () => goApp(app.id, /** @type {any} */ (id)) } }, label)));
-  arrowKeys(bar, ".tab", { horizontal: true });
-  return bar;
-}
-
-/** @param {any} channel */
-function header(channel) {
-  const app = channel.kind === "im" ? appOfBot(channel.with) : null;
-  if (app) return appHeader(app, "messages");
-  const title = channel.kind === "im"
-    ? h("button", { type: "button", class: "head-person", on: { click: (/** @type {any} */ event) => openProfile(event.currentTarget, channel.with) } }, avatar(channel.with, { size: "small" }), channelName(channel))
-    : [icon(channel.kind === "private" ? "lock" : "hash"), h("span", { class: "head-words", title: channel.name }, channel.name)];
-  const topic = channel.kind === "im" ? store.people.get(channel.with)?.title : channel.topic || channel.purpose;
-  return h("header", { class: "head" }, h("h1", { class: "head-title" }, title), topic ? h("p", { class: "head-topic", title: plainWords(topic) }, inline(topic)) : h("span", { class: "head-topic" }),
-    channel.kind === "im" ? null : h("button", { type: "button", class: "members", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `${channel.member_ids?.length ?? 0} members`, on: { click: (/** @type {any} */ event) => members(channel, event.currentTarget) } },
-      (channel.member_ids ?? []).slice(0, 3).map((/** @type {string} */ id) => avatar(id, { size: "tiny" })), h("span", null, channel.member_ids?.length ?? 0)));
-}
-
-/** @param {any} app @param {"home" | "messages"} tab */
-function appHeader(app, tab) {
-  return h("header", { class: "head with-tabs" }, h("div", { class: "head-row" }, h("h1", { class: "head-title" }, avatar(app.bot_user_id, { size: "small", bot: true }), app.name, h("span", { class: "badge" }, "APP"))), tabs(app, tab));
-}
-
-/** @param {any} channel */
-function introduction(channel) {
-  if (channel.kind === "im") {
-    const app = appOfBot(channel.with);
-    return [avatar(channel.with, { size: "large" }), h("h2", null, channelName(channel)), h("p", null, app ? `This is the start of your conversation with ${app.name}. It answers here as it would in Slack.` : `This conversation is just between you and ${channelName(channel)}.`)];
-  }
-  return [h("span", { class: "intro-mark", "aria-hidden": "true" }, icon(channel.kind === "private" ? "lock" : "hash")), h("h2", null, channel.name), h("p", null, channel.purpose || `This is the very beginning of the ${channel.name} channel.`)];
-}
-
 /** @param {any} channel */
 function joinBar(channel) {
-  return h("div", { class: "join" }, h("p", null, "You are looking at ", h("strong", null, `#${channel.name}`)), h("button", { type: "button", class: "button filled primary", on: { click: async () => {
-    const answer = await post("join", { channel: channel.id });
-    if (answer.ok === false) { toast(worded(answer.error), "warning"); return; }
-    setChannel({ id: channel.id, is_member: true });
-    shown = null;
-    showChannel(channel.id);
-  } } }, "Join channel"));
+  return h(
+    "div",
+    { class: "join" },
+    h("p", null, "You are looking at ", h("strong", null, `#${channel.name}`)),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "button filled primary",
+        on: {
+          click: async () => {
+            const answer = await post("join", { channel: channel.id });
+            if (answer.ok === false) {
+              toast(worded(answer.error), "warning");
+              return;
+            }
+            setChannel({ id: channel.id, is_member: true });
+            shown = null;
+            showChannel(channel.id);
+          },
+        },
+      },
+      "Join channel",
+    ),
+  );
 }
 
 let reading = false;
@@ -93,32 +60,64 @@ async function markRead(id) {
 
 /** @param {string} id */
 export async function showChannel(id) {
-  if (shown?.channel === id) { shown.paintHead(); return; }
+  if (shown?.channel === id) {
+    shown.paintHead();
+    return;
+  }
   const channel = channelOf(id);
   const place = main();
   if (!channel) {
     shown = null;
-    fill(place, h("div", { class: "empty" }, h("h1", null, "This conversation is not here"), h("p", null, "It may belong to someone else. Pick another one on the left.")));
+    fill(
+      place,
+      h(
+        "div",
+        { class: "empty" },
+        h("h1", null, "This conversation is not here"),
+        h("p", null, "It may belong to someone else. Pick another one on the left."),
+      ),
+    );
     return;
   }
   const unread = channel.unread ?? 0;
   const app = channel.kind === "im" ? appOfBot(channel.with) : null;
   const label = channel.kind === "im" ? channelName(channel) : `#${channel.name}`;
-  const list = messageList({ channel: id, inThread: false, label: `Messages in ${label}`, older: () => loadHistory(id, true).catch(() => undefined), top: () => introduction(channelOf(id)) });
-  const box = channel.is_member === false && channel.kind !== "im" ? null : composer({ channel: id, placeholder: `Message ${label}`, sent: () => list.toEnd() });
+  const list = messageList({
+    channel: id,
+    inThread: false,
+    label: `Messages in ${label}`,
+    older: () => loadHistory(id, true).catch(() => undefined),
+    top: () => introduction(channelOf(id)),
+  });
+  const box =
+    channel.is_member === false && channel.kind !== "im"
+      ? null
+      : composer({ channel: id, placeholder: `Message ${label}`, sent: () => list.toEnd() });
   let head = header(channel);
-  const panel = h("div", { class: "pane-body", id: "tab-panel", role: app ? "tabpanel" : null, "aria-labelledby": app ? "tab-messages" : null }, list.node, box ? box.node : joinBar(channel));
+  const panel = h(
+    "div",
+    { class: "pane-body", id: "tab-panel", role: app ? "tabpanel" : null, "aria-labelledby": app ? "tab-messages" : null },
+    list.node,
+    box ? box.node : joinBar(channel),
+  );
   fill(place, welcomeCard(), head, panel);
-  const view = shown = {
+  const view = (shown = {
     channel: id,
     update: (/** @type {any} */ news = {}) => {
       const known = conversation(id);
-      list.update(known.messages, { hasMore: known.hasMore, arrived: Boolean(news.fresh && news.message && (!news.message.thread_ts || news.message.thread_ts === news.message.ts)) });
+      list.update(known.messages, {
+        hasMore: known.hasMore,
+        arrived: Boolean(news.fresh && news.message && (!news.message.thread_ts || news.message.thread_ts === news.message.ts)),
+      });
       if (list.isAtEnd()) markRead(id);
     },
-    paintHead: () => { const next = header(channelOf(id)); head.replaceWith(next); head = next; },
+    paintHead: () => {
+      const next = header(channelOf(id));
+      head.replaceWith(next);
+      head = next;
+    },
     focus: () => box?.focus(),
-  };
+  });
   document.title = `${label} · ${store.team.name}`;
   if (matchMedia("(min-width: 700px)").matches) box?.focus();
   try {
@@ -132,27 +131,57 @@ export async function showChannel(id) {
     list.toEnd();
     markRead(id);
   } catch {
-    if (shown === view) fill(list.node, h("div", { class: "empty" }, h("p", null, "These messages could not be read; the page tries again when the server is back.")));
+    if (shown === view)
+      fill(
+        list.node,
+        h("div", { class: "empty" }, h("p", null, "These messages could not be read; the page tries again when the server is back.")),
+      );
   }
 }
 
 /** @param {string} id @param {"home" | "messages"} tab */
 export async function showApp(id, tab) {
   const app = appOf(id);
-  if (!app) { showChannel(""); return; }
+  if (!app) {
+    showChannel("");
+    return;
+  }
   if (tab === "messages" || !app.has_home) {
     const known = [...store.channels.values()].find((channel) => channel.kind === "im" && channel.with === app.bot_user_id);
-    if (known) { showChannel(known.id); return; }
+    if (known) {
+      showChannel(known.id);
+      return;
+    }
     const answer = await post("open_im", { user: app.bot_user_id });
-    if (!answer.channel) { toast(worded(answer.error), "warning"); return; }
+    if (!answer.channel) {
+      toast(worded(answer.error), "warning");
+      return;
+    }
     const channel = typeof answer.channel === "string" ? { id: answer.channel } : answer.channel;
-    setChannel({ kind: "im", with: app.bot_user_id, unread: 0, mention_count: 0, is_member: true, member_ids: [store.me, app.bot_user_id], ...channel });
+    setChannel({
+      kind: "im",
+      with: app.bot_user_id,
+      unread: 0,
+      mention_count: 0,
+      is_member: true,
+      member_ids: [store.me, app.bot_user_id],
+      ...channel,
+    });
     showChannel(channel.id);
     return;
   }
   shown = null;
   document.title = `${app.name} · ${store.team.name}`;
-  fill(main(), welcomeCard(), appHeader(app, "home"), h("div", { class: "home", id: "tab-panel", role: "tabpanel", "aria-labelledby": "tab-home", tabIndex: 0, data: { app: id } }, h("p", { class: "starting" }, "Opening Home…")));
+  fill(
+    main(),
+    welcomeCard(),
+    appHeader(app, "home"),
+    h(
+      "div",
+      { class: "home", id: "tab-panel", role: "tabpanel", "aria-labelledby": "tab-home", tabIndex: 0, data: { app: id } },
+      h("p", { class: "starting" }, "Opening Home…"),
+    ),
+  );
   paintHome(id);
   const answer = await post("home", { app_id: id });
   if (answer.view) store.homes.set(id, answer.view);
@@ -165,7 +194,16 @@ function paintHome(id, error) {
   if (!place) return;
   const view = store.homes.get(id);
   if (!view) {
-    if (error !== undefined) fill(place, h("div", { class: "empty" }, h("h2", null, "Nothing here yet"), h("p", null, error || `${appOf(id)?.name ?? "The app"} has not published a Home for you.`)));
+    if (error !== undefined)
+      fill(
+        place,
+        h(
+          "div",
+          { class: "empty" },
+          h("h2", null, "Nothing here yet"),
+          h("p", null, error || `${appOf(id)?.name ?? "The app"} has not published a Home for you.`),
+        ),
+      );
     return;
   }
   const key = document.activeElement?.closest(".home [data-key]")?.getAttribute("data-key");
@@ -173,22 +211,36 @@ function paintHome(id, error) {
   place.dataset.view = view.id;
   fill(place, h("div", { class: "home-blocks" }, renderBlocks(view.blocks ?? [], contextFor("home", { type: "view", view_id: view.id }))));
   place.scrollTop = scroll;
-  if (key) /** @type {HTMLElement | null} */ (place.querySelector(`[data-key="${CSS.escape(key)}"] :is(button, input, textarea, a)`))?.focus({ preventScroll: true });
+  if (key)
+    /** @type {HTMLElement | null} */ (place.querySelector(`[data-key="${CSS.escape(key)}"] :is(button, input, textarea, a)`))?.focus({
+      preventScroll: true,
+    });
 }
 
 /** Follow what happens. */
 export function startPane() {
-  on("conversation", (news) => { if (shown?.channel === news.channel) shown?.update(news); });
+  on("conversation", (news) => {
+    if (shown?.channel === news.channel) shown?.update(news);
+  });
   on("channels", () => shown?.paintHead());
   on("home", (event) => paintHome(event.app_id));
-  on("state", () => { shown = null; });
-  document.addEventListener("visibilitychange", () => { if (shown) markRead(shown.channel); });
+  on("state", () => {
+    shown = null;
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (shown) markRead(shown.channel);
+  });
 }
 
 /** The channel to begin with. @returns {void} */
 export function openFirst() {
   const all = [...store.channels.values()].filter((channel) => channel.kind !== "im" && channel.is_member);
-  const first = all.sort((a, b) => (b.mention_count ?? 0) - (a.mention_count ?? 0) || (b.unread ?? 0) - (a.unread ?? 0) || String(b.last_ts ?? "").localeCompare(String(a.last_ts ?? "")))[0];
+  const first = all.sort(
+    (a, b) =>
+      (b.mention_count ?? 0) - (a.mention_count ?? 0) ||
+      (b.unread ?? 0) - (a.unread ?? 0) ||
+      String(b.last_ts ?? "").localeCompare(String(a.last_ts ?? "")),
+  )[0];
   if (first) go(first.id);
   else if (store.apps[0]) goApp(store.apps[0].id, "home");
 }

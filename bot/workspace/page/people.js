@@ -15,7 +15,7 @@ function hash(text) {
 /** @param {string} id @returns {string} */
 export function nameOf(id) {
   const known = person(id);
-  return known ? known.display_name || known.real_name || known.name : appOfBot(id)?.name ?? "Someone who left";
+  return known ? known.display_name || known.real_name || known.name : (appOfBot(id)?.name ?? "Someone who left");
 }
 
 /** Who wrote a message, in words. @param {any} message @returns {string} */
@@ -27,9 +27,17 @@ export function authorOf(message) {
 
 /** @param {string} name */
 export function initialsOf(name) {
-  const parts = name.trim().split(/[\s._-]+/).filter(Boolean);
+  const parts = name
+    .trim()
+    .split(/[\s._-]+/)
+    .filter(Boolean);
   const letters = parts.length > 1 ? [parts[0], parts[parts.length - 1]] : parts;
-  return letters.map((part) => [...part][0]).join("").toUpperCase() || "?";
+  return (
+    letters
+      .map((part) => [...part][0])
+      .join("")
+      .toUpperCase() || "?"
+  );
 }
 
 /** @param {any} message */
@@ -43,8 +51,15 @@ export function avatar(id, options = {}) {
   const known = person(id);
   const name = options.name ?? nameOf(id);
   const bot = options.bot ?? known?.is_bot ?? false;
-  const square = h("span", { class: `avatar ${options.size ?? "normal"}${bot ? " bot" : ""}`, "aria-hidden": "true", data: { colour: hash(id || name) % COLOURS } },
-    bot && !known?.initials ? icon("bolt") : known?.initials && !options.name ? known.initials : initialsOf(name));
+  const square = h(
+    "span",
+    {
+      class: `avatar ${options.size ?? "normal"}${bot ? " bot" : ""}`,
+      "aria-hidden": "true",
+      data: { colour: hash(id || name) % COLOURS },
+    },
+    bot && !known?.initials ? icon("bolt") : known?.initials && !options.name ? known.initials : initialsOf(name),
+  );
   if (/^#[0-9a-f]{6}$/i.test(known?.color ?? "") && !bot) square.style.backgroundColor = readable(known.color);
   return square;
 }
@@ -53,7 +68,10 @@ export function avatar(id, options = {}) {
 function readable(colour) {
   let parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   const light = (/** @type {number[]} */ rgb) => {
-    const [r, g, b] = rgb.map((part) => { const share = part / 255; return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4; });
+    const [r, g, b] = rgb.map((part) => {
+      const share = part / 255;
+      return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   for (let step = 0; step < 20 && 1.05 / (light(parts) + 0.05) < 4.6; step += 1) parts = parts.map((part) => Math.round(part * 0.92));

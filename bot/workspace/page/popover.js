@@ -61,7 +61,11 @@ export function openPopover(anchor, content, options) {
   };
   /** @param {KeyboardEvent} event */
   const escape = (event) => {
-    if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); }
+    if (event.key === "Escape") {
+      event.preventDefault();
+      event.stopPropagation();
+      close();
+    }
     if (event.key === "Tab" && options.role === "menu") close();
   };
   const handle = { close, anchor, panel };
@@ -80,16 +84,37 @@ export function openPopover(anchor, content, options) {
  * @param {{label: string, alignEnd?: boolean, onClose?: () => void}} options
  */
 export function openMenu(anchor, items, options) {
-  const list = h("div", { class: "menu" }, items.map((item) => {
-    if (item.heading) return h("p", { class: "menu-heading", role: "presentation" }, item.label);
-    const inside = [item.icon ? icon(item.icon) : null,
-      h("span", { class: "menu-words" }, h("span", { class: "menu-label" }, item.label), item.detail ? h("span", { class: "menu-detail" }, item.detail) : null),
-      item.checked ? icon("check") : null];
-    const activate = () => { handle.close(); item.run?.(); };
-    const props = { class: `menu-item${item.danger ? " danger" : ""}`, role: item.checked === undefined ? "menuitem" : "menuitemradio", tabIndex: -1,
-      "aria-checked": item.checked === undefined ? null : String(item.checked), on: { click: activate } };
-    return item.url ? h("a", { ...props, href: item.url, target: "_blank", rel: "noopener noreferrer" }, inside) : h("button", { ...props, type: "button" }, inside);
-  }));
+  const list = h(
+    "div",
+    { class: "menu" },
+    items.map((item) => {
+      if (item.heading) return h("p", { class: "menu-heading", role: "presentation" }, item.label);
+      const inside = [
+        item.icon ? icon(item.icon) : null,
+        h(
+          "span",
+          { class: "menu-words" },
+          h("span", { class: "menu-label" }, item.label),
+          item.detail ? h("span", { class: "menu-detail" }, item.detail) : null,
+        ),
+        item.checked ? icon("check") : null,
+      ];
+      const activate = () => {
+        handle.close();
+        item.run?.();
+      };
+      const props = {
+        class: `menu-item${item.danger ? " danger" : ""}`,
+        role: item.checked === undefined ? "menuitem" : "menuitemradio",
+        tabIndex: -1,
+        "aria-checked": item.checked === undefined ? null : String(item.checked),
+        on: { click: activate },
+      };
+      return item.url
+        ? h("a", { ...props, href: item.url, target: "_blank", rel: "noopener noreferrer" }, inside)
+        : h("button", { ...props, type: "button" }, inside);
+    }),
+  );
   arrowKeys(list, ".menu-item");
   const focus = list.querySelector('[aria-checked="true"]') ?? list.querySelector(".menu-item");
   const handle = openPopover(anchor, list, { ...options, role: "menu", focus });

@@ -5,8 +5,16 @@ import { get, session } from "./api.js";
 
 /** @type {{team: any, me: string, people: Map<string, any>, channels: Map<string, any>, apps: any[], usergroups: any[], demo: any, conversations: Map<string, Conversation>, threads: Map<string, any[]>, homes: Map<string, any>}} */
 export const store = {
-  team: { name: "" }, me: "", people: new Map(), channels: new Map(), apps: [], usergroups: [], demo: null,
-  conversations: new Map(), threads: new Map(), homes: new Map(),
+  team: { name: "" },
+  me: "",
+  people: new Map(),
+  channels: new Map(),
+  apps: [],
+  usergroups: [],
+  demo: null,
+  conversations: new Map(),
+  threads: new Map(),
+  homes: new Map(),
 };
 
 /** @type {Map<string, Set<(detail: any) => void>>} */
@@ -55,7 +63,7 @@ export const appOfBot = (userId) => store.apps.find((app) => app.bot_user_id ===
 /** @param {string} id @returns {Conversation} */
 export function conversation(id) {
   let known = store.conversations.get(id);
-  if (!known) store.conversations.set(id, known = { messages: [], hasMore: true, loaded: false });
+  if (!known) store.conversations.set(id, (known = { messages: [], hasMore: true, loaded: false }));
   return known;
 }
 
@@ -92,7 +100,10 @@ export async function loadThread(channel, ts) {
 function put(list, message) {
   const at = list.findIndex((known) => known.ts === message.ts);
   if (at >= 0) list[at] = message;
-  else { list.push(message); list.sort(byTs); }
+  else {
+    list.push(message);
+    list.sort(byTs);
+  }
 }
 
 const isReply = (/** @type {any} */ message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
@@ -105,7 +116,13 @@ function countReply(channel, reply) {
   const root = place.messages[at];
   if ((root.latest_reply ?? "") >= reply.ts) return;
   const users = [...new Set([...(root.reply_users ?? []), reply.user])];
-  place.messages[at] = { ...root, thread_ts: root.ts, reply_count: (root.reply_count ?? 0) + 1, reply_users: users, latest_reply: reply.ts };
+  place.messages[at] = {
+    ...root,
+    thread_ts: root.ts,
+    reply_count: (root.reply_count ?? 0) + 1,
+    reply_users: users,
+    latest_reply: reply.ts,
+  };
 }
 
 /** New or changed message. @param {string} channel @param {any} message @param {boolean} fresh */
@@ -129,7 +146,10 @@ export function remove(channel, ts) {
   if (place) place.messages = place.messages.filter((message) => message.ts !== ts);
   for (const [key, messages] of store.threads) {
     if (!key.startsWith(`${channel}/`)) continue;
-    store.threads.set(key, messages.filter((message) => message.ts !== ts));
+    store.threads.set(
+      key,
+      messages.filter((message) => message.ts !== ts),
+    );
     emit("thread", { channel, ts: key.slice(channel.length + 1) });
   }
   emit("conversation", { channel });

@@ -11,18 +11,36 @@ let delay = 500;
 /** @param {any} event */
 function apply(event) {
   switch (event.type) {
-    case "message": receive(event.channel, event.message, true); break;
-    case "ephemeral": receive(event.channel, { ...event.message, is_ephemeral: true }, true); break;
-    case "changed": receive(event.channel, event.message, false); break;
-    case "deleted": remove(event.channel, event.ts); break;
-    case "reaction": setReactions(event.channel, event.ts, event.reactions); break;
-    case "channel": setChannel(event.channel); break;
+    case "message":
+      receive(event.channel, event.message, true);
+      break;
+    case "ephemeral":
+      receive(event.channel, { ...event.message, is_ephemeral: true }, true);
+      break;
+    case "changed":
+      receive(event.channel, event.message, false);
+      break;
+    case "deleted":
+      remove(event.channel, event.ts);
+      break;
+    case "reaction":
+      setReactions(event.channel, event.ts, event.reactions);
+      break;
+    case "channel":
+      setChannel(event.channel);
+      break;
     case "unread":
       if (store.channels.has(event.channel)) setChannel({ id: event.channel, unread: event.unread, mention_count: event.mention_count });
       break;
-    case "home": store.homes.set(event.app_id, event.view); emit("home", event); break;
-    case "reset": emit("reset"); break;
-    default: emit(event.type, event);
+    case "home":
+      store.homes.set(event.app_id, event.view);
+      emit("home", event);
+      break;
+    case "reset":
+      emit("reset");
+      break;
+    default:
+      emit(event.type, event);
   }
 }
 
@@ -33,7 +51,9 @@ export function listen() {
   source = mine;
   /** @type {(there: boolean) => void} */
   let settle = () => undefined;
-  const answer = new Promise((resolve) => { settle = resolve; });
+  const answer = new Promise((resolve) => {
+    settle = resolve;
+  });
   mine.onopen = () => {
     delay = 500;
     emit("connection", true);

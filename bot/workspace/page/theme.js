@@ -14,12 +14,18 @@ export function applyTheme() {
 
 /** The button that turns one into the other. */
 export function themeButton() {
-  const button = h("button", { type: "button", class: "icon-button top-tool", on: { click: () => {
-    const next = present() === "dark" ? "light" : "dark";
-    if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, next);
-    paint();
-  } } });
+  const button = h("button", {
+    type: "button",
+    class: "icon-button top-tool",
+    on: {
+      click: () => {
+        const next = present() === "dark" ? "light" : "dark";
+        if (next === (dark.matches ? "dark" : "light")) localStorage.removeItem(KEY);
+        else localStorage.setItem(KEY, next);
+        paint();
+      },
+    },
+  });
   const paint = () => {
     applyTheme();
     const words = present() === "dark" ? "Switch to light theme" : "Switch to dark theme";

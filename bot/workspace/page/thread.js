@@ -20,13 +20,27 @@ export async function showThread(channel, ts, close) {
   const pane = place();
   const list = messageList({ channel, inThread: true, label: "Thread" });
   const box = composer({ channel, thread: ts, placeholder: "Reply…", sent: () => list.toEnd() });
-  const view = shown = { channel, ts, update: (/** @type {any} */ news = {}) => list.update(threadOf(channel, ts) ?? [], { arrived: Boolean(news.fresh) }) };
+  const view = (shown = {
+    channel,
+    ts,
+    update: (/** @type {any} */ news = {}) => list.update(threadOf(channel, ts) ?? [], { arrived: Boolean(news.fresh) }),
+  });
   const where = channelOf(channel);
   const name = where ? (where.kind === "im" ? channelName(where) : `#${where.name}`) : "";
   pane.hidden = false;
   document.getElementById("app")?.classList.add("with-thread");
-  fill(pane, h("header", { class: "head thread-head" }, h("h2", { class: "head-title" }, "Thread"), h("p", { class: "head-topic" }, where?.kind === "im" && appOfBot(where.with) ? appOfBot(where.with).name : name),
-    h("button", { type: "button", class: "icon-button", "aria-label": "Close thread", on: { click: close } }, icon("close"))), list.node, box.node);
+  fill(
+    pane,
+    h(
+      "header",
+      { class: "head thread-head" },
+      h("h2", { class: "head-title" }, "Thread"),
+      h("p", { class: "head-topic" }, where?.kind === "im" && appOfBot(where.with) ? appOfBot(where.with).name : name),
+      h("button", { type: "button", class: "icon-button", "aria-label": "Close thread", on: { click: close } }, icon("close")),
+    ),
+    list.node,
+    box.node,
+  );
   try {
     await loadThread(channel, ts);
     if (shown !== view) return;
@@ -51,9 +65,19 @@ export function hideThread() {
 
 /** Follow what happens. @param {() => void} close */
 export function startThread(close) {
-  on("thread", ({ channel, ts }) => { if (shown?.channel === channel && shown.ts === ts) shown.update(); });
-  on("state", () => { if (shown) { opener = null; hideThread(); } });
+  on("thread", ({ channel, ts }) => {
+    if (shown?.channel === channel && shown.ts === ts) shown.update();
+  });
+  on("state", () => {
+    if (shown) {
+      opener = null;
+      hideThread();
+    }
+  });
   place().addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented) { event.preventDefault(); close(); }
+    if (event.key === "Escape" && !event.defaultPrevented) {
+      event.preventDefault();
+      close();
+    }
   });
 }

@@ -8,11 +8,21 @@ const KEY = "workspace.welcomed";
 
 /** What to do first, from what is there: the channel that calls loudest, and the first command. */
 function suggestion() {
-  const loud = [...store.channels.values()].filter((channel) => channel.kind !== "im" && channel.is_member)
-    .sort((a, b) => (b.mention_count ?? 0) - (a.mention_count ?? 0) || (b.unread ?? 0) - (a.unread ?? 0) || String(b.last_ts ?? "").localeCompare(String(a.last_ts ?? "")))[0];
+  const loud = [...store.channels.values()]
+    .filter((channel) => channel.kind !== "im" && channel.is_member)
+    .sort(
+      (a, b) =>
+        (b.mention_count ?? 0) - (a.mention_count ?? 0) ||
+        (b.unread ?? 0) - (a.unread ?? 0) ||
+        String(b.last_ts ?? "").localeCompare(String(a.last_ts ?? "")),
+    )[0];
   const command = store.apps[0]?.commands?.[0];
   const first = /^\W*([a-z]+)/i.exec(command?.usage_hint ?? "")?.[1];
-  const steps = [loud ? `open <#${loud.id}> and press a button there` : "", command ? `type \`${command.command}${first ? ` ${first}` : ""}\`` : "", "look as somebody else with the picture at the top right"].filter(Boolean);
+  const steps = [
+    loud ? `open <#${loud.id}> and press a button there` : "",
+    command ? `type \`${command.command}${first ? ` ${first}` : ""}\`` : "",
+    "look as somebody else with the picture at the top right",
+  ].filter(Boolean);
   return `Try: ${steps.join("; ")}.`;
 }
 
@@ -23,8 +33,38 @@ let advice = "";
 export function welcomeCard() {
   if (!store.demo || localStorage.getItem(KEY) === "yes") return null;
   advice ||= suggestion();
-  const card = h("section", { class: "welcome", "aria-label": "Welcome" },
-    h("div", { class: "welcome-words" }, h("h2", null, store.demo.title ?? "This is a local workspace with a demo fleet"), h("div", { class: "words" }, mrkdwn([store.demo.note ?? "Nothing leaves this machine.", /\btry\b/i.test(store.demo.note ?? "") ? "" : advice].filter(Boolean).join("\n")))),
-    h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss the welcome", on: { click: () => { localStorage.setItem(KEY, "yes"); card.remove(); } } }, icon("close")));
+  const card = h(
+    "section",
+    { class: "welcome", "aria-label": "Welcome" },
+    h(
+      "div",
+      { class: "welcome-words" },
+      h("h2", null, store.demo.title ?? "This is a local workspace with a demo fleet"),
+      h(
+        "div",
+        { class: "words" },
+        mrkdwn(
+          [store.demo.note ?? "Nothing leaves this machine.", /\btry\b/i.test(store.demo.note ?? "") ? "" : advice]
+            .filter(Boolean)
+            .join("\n"),
+        ),
+      ),
+    ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": "Dismiss the welcome",
+        on: {
+          click: () => {
+            localStorage.setItem(KEY, "yes");
+            card.remove();
+          },
+        },
+      },
+      icon("close"),
+    ),
+  );
   return card;
 }

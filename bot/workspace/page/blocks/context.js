@@ -61,8 +61,10 @@ export function frame(block, spec, control) {
 
 /** The frames of a control: two where a message stands both in its channel and in its open thread. @param {any} ctx @param {string} key @returns {HTMLElement[]} */
 function framesOf(ctx, key) {
-  const place = ctx.container.type === "view" ? `[data-view="${CSS.escape(ctx.container.view_id)}"]`
-    : `[data-channel="${CSS.escape(ctx.container.channel)}"][data-ts="${CSS.escape(ctx.container.ts)}"]`;
+  const place =
+    ctx.container.type === "view"
+      ? `[data-view="${CSS.escape(ctx.container.view_id)}"]`
+      : `[data-channel="${CSS.escape(ctx.container.channel)}"][data-ts="${CSS.escape(ctx.container.ts)}"]`;
   return [...document.querySelectorAll(`${place} [data-key="${CSS.escape(key)}"]`)].map((frame) => /** @type {HTMLElement} */ (frame));
 }
 

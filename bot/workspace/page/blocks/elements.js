@@ -8,12 +8,32 @@ import { toggles } from "./toggles.js";
 
 /** @type {Record<string, (spec: any, ctx: any, block: any, labels?: {label?: string, id?: string}) => any>} */
 const ELEMENTS = {
-  button, overflow, workflow_button: button, feedback_buttons: feedbackButtons, icon_button: iconButton,
-  static_select: select, external_select: select, users_select: select, conversations_select: select, channels_select: select,
-  multi_static_select: select, multi_external_select: select, multi_users_select: select, multi_conversations_select: select, multi_channels_select: select,
-  radio_buttons: toggles, checkboxes: toggles,
-  datepicker: picker, timepicker: picker, datetimepicker: picker,
-  plain_text_input: textField, email_text_input: textField, url_text_input: textField, number_input: textField, rich_text_input: richTextField, file_input: fileField,
+  button,
+  overflow,
+  workflow_button: button,
+  feedback_buttons: feedbackButtons,
+  icon_button: iconButton,
+  static_select: select,
+  external_select: select,
+  users_select: select,
+  conversations_select: select,
+  channels_select: select,
+  multi_static_select: select,
+  multi_external_select: select,
+  multi_users_select: select,
+  multi_conversations_select: select,
+  multi_channels_select: select,
+  radio_buttons: toggles,
+  checkboxes: toggles,
+  datepicker: picker,
+  timepicker: picker,
+  datetimepicker: picker,
+  plain_text_input: textField,
+  email_text_input: textField,
+  url_text_input: textField,
+  number_input: textField,
+  rich_text_input: richTextField,
+  file_input: fileField,
   image: (spec) => image(spec, "image-accessory"),
 };
 
@@ -24,4 +44,14 @@ export function element(spec, ctx, block, labels) {
 }
 
 /** Elements whose own label can be a `<label for>`. @param {string} type */
-export const takesLabel = (type) => ["plain_text_input", "email_text_input", "url_text_input", "number_input", "rich_text_input", "datepicker", "timepicker", "datetimepicker"].includes(type) || type.endsWith("_select");
+export const takesLabel = (type) =>
+  [
+    "plain_text_input",
+    "email_text_input",
+    "url_text_input",
+    "number_input",
+    "rich_text_input",
+    "datepicker",
+    "timepicker",
+    "datetimepicker",
+  ].includes(type) || type.endsWith("_select");

@@ -15,9 +15,19 @@ export function input(block, ctx) {
   const field = control.querySelector("input, textarea, button.choice, [role=group], [role=radiogroup]");
   field?.setAttribute("aria-describedby", [errorId, hintId].filter(Boolean).join(" "));
   if (!block.optional && field?.matches("input:not([type=radio], [type=checkbox]), textarea")) field.setAttribute("aria-required", "true");
-  return h("div", { class: "input-block", data: { block: block.block_id ?? "" } },
-    h(labelled ? "label" : "p", { class: "input-label", for: labelled ? id : null }, textObject(block.label), block.optional ? h("span", { class: "optional" }, " (optional)") : null),
-    control, h("p", { class: "input-error", id: errorId, role: "alert" }), block.hint ? h("p", { class: "input-hint", id: hintId }, textObject(block.hint)) : null);
+  return h(
+    "div",
+    { class: "input-block", data: { block: block.block_id ?? "" } },
+    h(
+      labelled ? "label" : "p",
+      { class: "input-label", for: labelled ? id : null },
+      textObject(block.label),
+      block.optional ? h("span", { class: "optional" }, " (optional)") : null,
+    ),
+    control,
+    h("p", { class: "input-error", id: errorId, role: "alert" }),
+    block.hint ? h("p", { class: "input-hint", id: hintId }, textObject(block.hint)) : null,
+  );
 }
 
 /** @param {any} payload */
@@ -25,7 +35,7 @@ function isEmpty(payload) {
   if (!payload) return true;
   const { type, timezone, ...rest } = payload;
   const value = Object.values(rest)[0];
-  return value === null || value === undefined || value === "" || Array.isArray(value) && value.length === 0;
+  return value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
 /** What Slack says about a value, or nothing. @param {any} block @param {any} payload @returns {string} */
@@ -40,12 +50,16 @@ export function complaint(block, payload) {
     if (spec.max_length && length > spec.max_length) return `Please use at most ${spec.max_length} characters (currently ${length}).`;
   }
   if (spec.type === "number_input") {
-    if (!(spec.is_decimal_allowed ? /^-?\d*\.?\d+$/ : /^-?\d+$/).test(value.trim())) return spec.is_decimal_allowed ? "Please enter a number." : "Please enter a whole number.";
-    if (spec.min_value !== undefined && Number(value) < Number(spec.min_value)) return `Please enter a number of at least ${spec.min_value}.`;
-    if (spec.max_value !== undefined && Number(value) > Number(spec.max_value)) return `Please enter a number of at most ${spec.max_value}.`;
+    if (!(spec.is_decimal_allowed ? /^-?\d*\.?\d+$/ : /^-?\d+$/).test(value.trim()))
+      return spec.is_decimal_allowed ? "Please enter a number." : "Please enter a whole number.";
+    if (spec.min_value !== undefined && Number(value) < Number(spec.min_value))
+      return `Please enter a number of at least ${spec.min_value}.`;
+    if (spec.max_value !== undefined && Number(value) > Number(spec.max_value))
+      return `Please enter a number of at most ${spec.max_value}.`;
   }
   if (spec.type === "email_text_input" && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value)) return "Please enter a valid email address.";
-  if (spec.type === "url_text_input" && !/^https?:\/\/[^\s/]+/i.test(value)) return "Please enter a valid URL, starting with https:// or http://.";
+  if (spec.type === "url_text_input" && !/^https?:\/\/[^\s/]+/i.test(value))
+    return "Please enter a valid URL, starting with https:// or http://.";
   return "";
 }
 

@@ -3,7 +3,8 @@ import { h } from "../dom.js";
 import { withEmoji } from "../emoji.js";
 import { link } from "../mrkdwn.js";
 
-const INLINE = /(`+)(.+?)\1|!?\[([^\]\n]*)\]\(([^()\s]+(?:\([^()\s]*\))?)(?:\s+"[^"]*")?\)|(\*\*|__)(?=\S)(.+?)(?<=\S)\5|(\*|_)(?=\S)(.+?)(?<=\S)\7(?![\p{L}\p{N}])|~~(?=\S)(.+?)(?<=\S)~~|<(https?:[^>\s]+)>|(https?:\/\/[^\s<>)]+[^\s<>).,;:!?])|\\([\\`*_{}[\]()#+\-.!~>|])/su;
+const INLINE =
+  /(`+)(.+?)\1|!?\[([^\]\n]*)\]\(([^()\s]+(?:\([^()\s]*\))?)(?:\s+"[^"]*")?\)|(\*\*|__)(?=\S)(.+?)(?<=\S)\5|(\*|_)(?=\S)(.+?)(?<=\S)\7(?![\p{L}\p{N}])|~~(?=\S)(.+?)(?<=\S)~~|<(https?:[^>\s]+)>|(https?:\/\/[^\s<>)]+[^\s<>).,;:!?])|\\([\\`*_{}[\]()#+\-.!~>|])/su;
 
 /** @param {string} text @returns {any[]} */
 function inline(text) {
@@ -58,21 +59,52 @@ function list(lines) {
     }
     const task = /^\[([ xX])\]\s+/.exec(own[0]);
     if (task) own[0] = own[0].slice(task[0].length);
-    items.push(h("li", { class: task ? "task" : null },
-      task ? h("input", { type: "checkbox", disabled: true, checked: task[1] !== " ", "aria-label": task[1] === " " ? "open" : "done" }) : null,
-      inline(own.join("\n")), inner.length ? list(inner) : null));
+    items.push(
+      h(
+        "li",
+        { class: task ? "task" : null },
+        task
+          ? h("input", { type: "checkbox", disabled: true, checked: task[1] !== " ", "aria-label": task[1] === " " ? "open" : "done" })
+          : null,
+        inline(own.join("\n")),
+        inner.length ? list(inner) : null,
+      ),
+    );
   }
   return h(ordered ? "ol" : "ul", { start: ordered ? parseInt(first[2], 10) : null }, items);
 }
 
 /** @param {string} line */
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+const cells = (line) =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replaceAll("\\|", "|"));
 
 /** @param {string[]} rows */
 function table(rows) {
   const sides = cells(rows[1]).map((cell) => (/^:-+:$/.test(cell) ? "center" : /-:$/.test(cell) ? "right" : "left"));
-  const line = (/** @type {string} */ row, /** @type {string} */ tag) => h("tr", null, cells(row).map((cell, at) => h(tag, { class: `side-${sides[at] ?? "left"}`, scope: tag === "th" ? "col" : null }, inline(cell))));
-  return h("div", { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": "Table" }, h("table", { class: "table" }, h("thead", null, line(rows[0], "th")), h("tbody", null, rows.slice(2).map((row) => line(row, "td")))));
+  const line = (/** @type {string} */ row, /** @type {string} */ tag) =>
+    h(
+      "tr",
+      null,
+      cells(row).map((cell, at) => h(tag, { class: `side-${sides[at] ?? "left"}`, scope: tag === "th" ? "col" : null }, inline(cell))),
+    );
+  return h(
+    "div",
+    { class: "table-scroll", tabIndex: 0, role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      { class: "table" },
+      h("thead", null, line(rows[0], "th")),
+      h(
+        "tbody",
+        null,
+        rows.slice(2).map((row) => line(row, "td")),
+      ),
+    ),
+  );
 }
 
 /** @param {string} text @returns {any[]} */
@@ -98,12 +130,43 @@ export function markdownNodes(text) {
       nodes.push(h("pre", { data: fence[2] ? { language: fence[2] } : {} }, code.join("\n")));
     } else if (heading) {
       at += 1;
-      nodes.push(h("p", { class: `markdown-heading level-${heading[1].length}`, role: "heading", "aria-level": Math.min(6, heading[1].length + 2) }, inline(heading[2])));
-    } else if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) { at += 1; nodes.push(h("hr")); }
-    else if (/^\s*>/.test(line)) nodes.push(h("blockquote", null, markdownNodes(take((each) => /^\s*>/.test(each)).map((each) => each.replace(/^\s*> ?/, "")).join("\n"))));
-    else if (line.includes("|") && /^[\s|:-]*-[\s|:-]*$/.test(lines[at + 1] ?? "") && lines[at + 1].includes("|")) nodes.push(table(take((each) => each.includes("|"))));
+      nodes.push(
+        h(
+          "p",
+          { class: `markdown-heading level-${heading[1].length}`, role: "heading", "aria-level": Math.min(6, heading[1].length + 2) },
+          inline(heading[2]),
+        ),
+      );
+    } else if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) {
+      at += 1;
+      nodes.push(h("hr"));
+    } else if (/^\s*>/.test(line))
+      nodes.push(
+        h(
+          "blockquote",
+          null,
+          markdownNodes(
+            take((each) => /^\s*>/.test(each))
+              .map((each) => each.replace(/^\s*> ?/, ""))
+              .join("\n"),
+          ),
+        ),
+      );
+    else if (line.includes("|") && /^[\s|:-]*-[\s|:-]*$/.test(lines[at + 1] ?? "") && lines[at + 1].includes("|"))
+      nodes.push(table(take((each) => each.includes("|"))));
     else if (ITEM.test(line)) nodes.push(list(take((each) => Boolean(each.trim()) && (ITEM.test(each) || /^\s{2,}/.test(each)))));
-    else nodes.push(h("p", null, inline(take((each, index) => Boolean(each.trim()) && (index === 0 || !/^(\s*(```|~~~|>)|#{1,6}\s)/.test(each) && !ITEM.test(each))).join("\n"))));
+    else
+      nodes.push(
+        h(
+          "p",
+          null,
+          inline(
+            take(
+              (each, index) => Boolean(each.trim()) && (index === 0 || (!/^(\s*(```|~~~|>)|#{1,6}\s)/.test(each) && !ITEM.test(each))),
+            ).join("\n"),
+          ),
+        ),
+      );
   }
   return nodes;
 }

@@ -20,7 +20,12 @@ export function image(spec, className) {
 /** @param {string} url @param {string} alt @param {string} className */
 function remote(url, alt, className) {
   const inside = [icon("file"), h("span", null, alt)];
-  if (/^https?:/i.test(url)) return h("a", { class: `image-away ${className}`, href: url, target: "_blank", rel: "noopener noreferrer", title: "Opens in a new tab" }, inside);
+  if (/^https?:/i.test(url))
+    return h(
+      "a",
+      { class: `image-away ${className}`, href: url, target: "_blank", rel: "noopener noreferrer", title: "Opens in a new tab" },
+      inside,
+    );
   return h("span", { class: `image-away ${className}`, role: "img", "aria-label": alt }, inside);
 }
 
@@ -44,8 +49,26 @@ const size = (bytes) => (bytes < 1000 ? `${bytes} B` : bytes < 1e6 ? `${(bytes /
 /** A shared file: a picture where it is one, else a row to download. @param {any} file */
 export function fileRow(file) {
   const name = file.title || file.name || "File";
-  const row = h("a", { class: "file", href: fileUrl(file.id), download: file.name ?? "file" }, icon("file"),
-    h("span", { class: "file-words" }, h("span", { class: "file-name" }, name), h("span", { class: "file-detail" }, [file.pretty_type ?? file.filetype?.toUpperCase() ?? file.mimetype, file.size ? size(file.size) : null].filter(Boolean).join(" · "))));
+  const row = h(
+    "a",
+    { class: "file", href: fileUrl(file.id), download: file.name ?? "file" },
+    icon("file"),
+    h(
+      "span",
+      { class: "file-words" },
+      h("span", { class: "file-name" }, name),
+      h(
+        "span",
+        { class: "file-detail" },
+        [file.pretty_type ?? file.filetype?.toUpperCase() ?? file.mimetype, file.size ? size(file.size) : null].filter(Boolean).join(" · "),
+      ),
+    ),
+  );
   if (!/^image\/(png|jpeg|gif|webp)$/.test(file.mimetype ?? "")) return row;
-  return h("figure", { class: "file-figure" }, h("figcaption", null, row), h("img", { class: "image-block", src: fileUrl(file.id), alt: file.alt_txt ?? name, loading: "lazy" }));
+  return h(
+    "figure",
+    { class: "file-figure" },
+    h("figcaption", null, row),
+    h("img", { class: "image-block", src: fileUrl(file.id), alt: file.alt_txt ?? name, loading: "lazy" }),
+  );
 }

@@ -10,19 +10,36 @@ import { changed, frame, recall } from "./context.js";
 /** @typedef {import("./choice.js").Choice} Choice */
 
 /** @param {any} option @param {string} [group] @returns {Choice} */
-const optionChoice = (option, group) => ({ key: option.value ?? plain(option.text), label: plain(option.text), detail: option.description ? plain(option.description) : undefined, group, payload: option });
+const optionChoice = (option, group) => ({
+  key: option.value ?? plain(option.text),
+  label: plain(option.text),
+  detail: option.description ? plain(option.description) : undefined,
+  group,
+  payload: option,
+});
 
 /** @param {string} id @returns {Choice} */
 const personChoice = (id) => {
   const known = person(id);
-  return { key: id, label: nameOf(id), detail: [known?.title, known && kindOfPerson(known)].filter(Boolean).join(", "), picture: () => avatar(id, { size: "tiny" }), payload: id };
+  return {
+    key: id,
+    label: nameOf(id),
+    detail: [known?.title, known && kindOfPerson(known)].filter(Boolean).join(", "),
+    picture: () => avatar(id, { size: "tiny" }),
+    payload: id,
+  };
 };
 
 /** @param {string} id @returns {Choice} */
 const channelChoice = (id) => {
   const channel = channelOf(id);
   if (channel?.kind === "im") return { ...personChoice(channel.with), key: id, payload: id };
-  return { key: id, label: channel ? channelName(channel) : id, picture: () => icon(channel?.kind === "private" ? "lock" : "hash"), payload: id };
+  return {
+    key: id,
+    label: channel ? channelName(channel) : id,
+    picture: () => icon(channel?.kind === "private" ? "lock" : "hash"),
+    payload: id,
+  };
 };
 
 /** @param {Choice[]} choices @param {string} query */
@@ -34,18 +51,28 @@ const matching = (choices, query) => {
 /** @param {any} spec */
 const blockOptions = (spec) => [
   ...(spec.options ?? []).map((/** @type {any} */ option) => optionChoice(option)),
-  ...(spec.option_groups ?? []).flatMap((/** @type {any} */ group) => group.options.map((/** @type {any} */ option) => optionChoice(option, plain(group.label)))),
+  ...(spec.option_groups ?? []).flatMap((/** @type {any} */ group) =>
+    group.options.map((/** @type {any} */ option) => optionChoice(option, plain(group.label))),
+  ),
 ];
 
-const peopleChoices = () => humans().map((each) => personChoice(each.id)).sort((a, b) => a.label.localeCompare(b.label));
+const peopleChoices = () =>
+  humans()
+    .map((each) => personChoice(each.id))
+    .sort((a, b) => a.label.localeCompare(b.label));
 
 /** @param {any} spec */
 function conversationChoices(spec) {
   const include = spec.filter?.include ?? (spec.type.includes("channels") ? ["public"] : ["public", "private", "im", "mpim"]);
   const kinds = { channel: "public", private: "private", im: "im" };
   return [...store.channels.values()]
-    .filter((channel) => include.includes(/** @type {any} */ (kinds)[channel.kind]) && !(channel.kind === "im" && spec.filter?.exclude_bot_users && person(channel.with)?.is_bot))
-    .map((channel) => channelChoice(channel.id)).sort((a, b) => a.label.localeCompare(b.label));
+    .filter(
+      (channel) =>
+        include.includes(/** @type {any} */ (kinds)[channel.kind]) &&
+        !(channel.kind === "im" && spec.filter?.exclude_bot_users && person(channel.with)?.is_bot),
+    )
+    .map((channel) => channelChoice(channel.id))
+    .sort((a, b) => a.label.localeCompare(b.label));
 }
 
 /** What the app says to a typed query. @param {any} spec @param {import("./context.js").Context} ctx @param {any} block @param {string} query */
@@ -53,7 +80,14 @@ async function externalChoices(spec, ctx, block, query) {
   if (query.length < (spec.min_query_length ?? 3)) return [];
   const { type, ...where } = ctx.container;
   try {
-    const answer = await get("options", { container: JSON.stringify(ctx.container), container_type: type, ...where, block_id: block.block_id, action_id: spec.action_id, value: query });
+    const answer = await get("options", {
+      container: JSON.stringify(ctx.container),
+      container_type: type,
+      ...where,
+      block_id: block.block_id,
+      action_id: spec.action_id,
+      value: query,
+    });
     return blockOptions(answer);
   } catch {
     return [];
@@ -71,8 +105,11 @@ const FIELDS = {
 
 /** @type {Record<string, [string, string]>} */
 const INITIAL = {
-  static: ["initial_option", "initial_options"], external: ["initial_option", "initial_options"], users: ["initial_user", "initial_users"],
-  channels: ["initial_channel", "initial_channels"], conversations: ["initial_conversation", "initial_conversations"],
+  static: ["initial_option", "initial_options"],
+  external: ["initial_option", "initial_options"],
+  users: ["initial_user", "initial_users"],
+  channels: ["initial_channel", "initial_channels"],
+  conversations: ["initial_conversation", "initial_conversations"],
 };
 
 /** @param {any} spec @param {import("./context.js").Context} ctx @param {any} block @param {{label?: string, id?: string}} [labels] */
@@ -83,15 +120,24 @@ export function select(spec, ctx, block, labels = {}) {
   const field = /** @type {string} */ (FIELDS[source][at]);
   const asChoice = FIELDS[source][2];
   let first = spec[INITIAL[source][at]] ?? (multiple ? [] : null);
-  if (source === "conversations" && spec.default_to_current_conversation && (multiple ? first.length === 0 : !first) && ctx.container.channel) {
+  if (
+    source === "conversations" &&
+    spec.default_to_current_conversation &&
+    (multiple ? first.length === 0 : !first) &&
+    ctx.container.channel
+  ) {
     first = multiple ? [ctx.container.channel] : ctx.container.channel;
   }
   const known = recall(ctx, block, spec, { [field]: first })[field];
-  const current = multiple ? known ?? [] : known ? [known] : [];
+  const current = multiple ? (known ?? []) : known ? [known] : [];
   const placeholder = spec.placeholder ? plain(spec.placeholder) : multiple ? "Select options" : "Select an option";
   const least = spec.min_query_length ?? 3;
   const control = choiceControl({
-    label: spec.accessibility_label ?? labels.label ?? placeholder, placeholder, multiple, max: spec.max_selected_items, id: labels.id,
+    label: spec.accessibility_label ?? labels.label ?? placeholder,
+    placeholder,
+    multiple,
+    max: spec.max_selected_items,
+    id: labels.id,
     chosen: current.map(asChoice),
     invite: source === "external" && least > 0 ? `Type at least ${least} character${least === 1 ? "" : "s"}` : undefined,
     find: (query) => {
@@ -99,7 +145,7 @@ export function select(spec, ctx, block, labels = {}) {
       if (source === "external") return externalChoices(spec, ctx, block, query);
       return matching(source === "users" ? peopleChoices() : conversationChoices(spec), query);
     },
-    change: (chosen) => changed(ctx, block, spec, { [field]: multiple ? chosen.map((one) => one.payload) : chosen[0]?.payload ?? null }),
+    change: (chosen) => changed(ctx, block, spec, { [field]: multiple ? chosen.map((one) => one.payload) : (chosen[0]?.payload ?? null) }),
   });
   return frame(block, spec, control);
 }
