@@ -9,7 +9,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.routes.outcome import Kind, Letter, Outcome
+from bot.routes.outcome import Kind, Outcome
 
 # Read methods take no JSON; being reads they may be repeated by the HTTP client on a stale connection.
 READS = frozenset({"conversations.history", "conversations.info", "conversations.replies", "files.getUploadURLExternal", "users.info"})
@@ -99,23 +99,6 @@ class SlackCalls:
                 token=self._token, base_url=self._base_url, timeout=int(self._timeout), session=self._session, retry_handlers=[]
             )
         return self._client
-
-
-class SlackRoute:
-    """A plain message in Slack, outside the rows: for tests of routes and for last words. Delivery itself uses SlackCalls."""
-
-    name = "slack"
-
-    def __init__(self, calls: SlackCalls) -> None:
-        self.calls = calls
-
-    async def deliver(self, letter: Letter) -> Outcome:
-        if letter.over:
-            return Outcome(Kind.OK)
-        return await self.calls.call("chat.postMessage", {"channel": letter.to, "text": letter.text, "blocks": letter.blocks or None})
-
-    async def close(self) -> None:
-        await self.calls.close()
 
 
 def _judge(refused: SlackApiError) -> Outcome:
