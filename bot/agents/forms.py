@@ -127,7 +127,7 @@ def added_view(*, name: str, slug: str, channel: str, in_channel: bool, token: s
         section(f"```{escape(curl)}```"),
     ]
     if not in_channel:
-        blocks.append(section(f"I am not in <#{channel}> yet. Please invite me there: `/invite @AIOps`."))
+        blocks.append(section(f"I am not in <#{channel}> yet. Please invite me there: `/invite @aiops`."))
     blocks.append(context(f"Everything about it: `/aiops agent {slug}`. To keep it in a file: `aiops export config`."))
     return modal("Agent added", blocks, callback_id="agents.added", close="I have copied it")
 

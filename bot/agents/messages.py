@@ -196,10 +196,10 @@ class Resident:
 
 def introduction(residents: Sequence[Resident], *, rated_here: bool = True) -> Message:
     """Said once in a channel, and kept true in its place."""
-    hello = "Hello, I am *AIOps*. I look after the AI agents of this channel, so that somebody always answers for them."
+    hello = "Hello, I am *aiops*. I look after the AI agents of this channel, so that somebody always answers for them."
     if not residents:
-        text = "Hello, I am AIOps. I look after AI agents. No agent calls this its channel yet: `/aiops agent add` begins one."
-        return Message(text, [section("Hello, I am *AIOps*. I look after AI agents, so that somebody always answers for them."), section("No agent calls this its channel yet. `/aiops agent add` begins one.")])
+        text = "Hello, I am aiops. I look after AI agents. No agent calls this its channel yet: `/aiops agent add` begins one."
+        return Message(text, [section("Hello, I am *aiops*. I look after AI agents, so that somebody always answers for them."), section("No agent calls this its channel yet. `/aiops agent add` begins one.")])
     told = []
     for each in residents[:40]:
         about = f" {escape(clip(each.about, 200))}" if each.about else ""
@@ -215,7 +215,7 @@ def introduction(residents: Sequence[Resident], *, rated_here: bool = True) -> M
         "*How to get help.* `/aiops help` says what I understand; `/aiops incident open` when something is wrong that nobody noticed."
     ))  # fmt: skip
     names = "; ".join(f"{escape(each.name)} ({each.owners.line()})" for each in residents[:12])
-    text = f"Hello, I am AIOps. I look after the agents of this channel: {names}. Rate an output with its thumbs; /aiops help says the rest."
+    text = f"Hello, I am aiops. I look after the agents of this channel: {names}. Rate an output with its thumbs; /aiops help says the rest."
     return Message(text, blocks)
 
 

@@ -187,7 +187,7 @@ def adder(ids: Ids, base_url: str) -> Handler:
                     people[role] = person
         channel = find_channel(tx, str(values.get("channel") or ""))
         if "channel" not in wrong and channel is None:
-            wrong["channel"] = "I cannot see this channel yet. Invite me there with /invite @AIOps, then send this form again."
+            wrong["channel"] = "I cannot see this channel yet. Invite me there with /invite @aiops, then send this form again."
         elif channel is not None and channel.is_archived:
             wrong["channel"] = "This channel is archived. Choose one that is in use."
         name = str(values.get("name") or "").strip()

@@ -54,12 +54,14 @@ async def sync(client: AsyncWebClient, lanes: Lanes, now: datetime, team: Team, 
         await lanes.write(_taking(found, lambda tx, group: take_group(tx, group, team)))
     except SlackApiError as error:
         refused["user groups"] = _word(error)
-    try:
-        async for page in _pages(client, "conversations.list", "channels", sleep, types="public_channel,private_channel", exclude_archived="false"):
-            channels += len(page)
-            await lanes.write(_taking(page, lambda tx, channel: take_channel(tx, channel, team)))
-    except SlackApiError as error:
-        refused["channels"] = _word(error)
+    # Asked one by one: who declined the right to private channels must not lose the public ones with them.
+    for part, kind in (("channels", "public_channel"), ("private channels", "private_channel")):
+        try:
+            async for page in _pages(client, "conversations.list", "channels", sleep, types=kind, exclude_archived="false"):
+                channels += len(page)
+                await lanes.write(_taking(page, lambda tx, channel: take_channel(tx, channel, team)))
+        except SlackApiError as error:
+            refused[part] = _word(error)
     result = Synced(len(seen), groups, channels, refused)
     await lanes.write(lambda tx: _remember(tx, now, result))
     return result

@@ -15,7 +15,7 @@ from bot.clock import Ids
 from bot.tables import Token
 
 SCOPES = ("events", "telemetry", "import", "read", "gate", "permissions", "admin")
-_FORM = re.compile(r"^aiops_([0-9a-f]{12})_([A-Za-z0-9_-]{32,128})$")
+_FORM = re.compile(r"aiops_([0-9a-f]{12})_([A-Za-z0-9_-]{32,128})")
 
 
 class BadToken(Exception):
@@ -65,13 +65,13 @@ def hash_of(secret: str) -> str:
 
 def public_part(text: str) -> str | None:
     """The id within a token's text, by which its row is found; None where it is no token of ours."""
-    matched = _FORM.match(text)
+    matched = _FORM.fullmatch(text)
     return matched.group(1) if matched else None
 
 
 def check_token(row: Token | None, text: str, now: datetime) -> Token:
     """The row, where the text is its token and it is still good; raises BadToken. Pure: look the row up first."""
-    matched = _FORM.match(text)
+    matched = _FORM.fullmatch(text)
     if matched is None:
         raise BadToken("this is not a token of aiops-bot: it looks like aiops_<id>_<secret>")
     if row is None or not hmac.compare_digest(row.hash, hash_of(matched.group(2))):

@@ -52,7 +52,7 @@ def test_the_first_plan_tells_what_will_be_and_applying_it_leaves_no_difference(
                 "~ workspace.leads: [] -> [@ai-leads]",
                 "~ people.omar.slack: U0OMAR",
                 "~ people.omar.wake: [pagerduty]",
-                "~ people.omar.pagerduty: key1",
+                '~ people.omar.pagerduty: (a secret)',
                 "+ Support triage (support-triage): new",
                 "    stage: autonomous",
                 "    owners.business: Maya",
@@ -114,7 +114,7 @@ agents:
         [
             "aiops.yml:2:21: workspace.leads[0]: the user group '@nobody-here' has no active member. Add someone to it in Slack, or name somebody else",
             "aiops.yml:2:37: workspace.leads[1]: there is no user group '@unknown' in Slack's directory. Look at its handle in Slack.",
-            "aiops.yml:4:8: people.kim: nobody in Slack's directory is known by 'kim'. Use a Slack member id or the e-mail address of their Slack account.",
+            "aiops.yml:4:8: people.kim: nobody in Slack's directory is known by 'kim@example.com'. Use a Slack member id or the e-mail address of their Slack account.",
             "aiops.yml:6:47: ladders.standard[1].call: there is no channel '#nowhere' that the bot can see. A private channel shows up once the bot is invited to it.",
             "aiops.yml:10:24: agents.a.owners.business: '@ai-leads' is a user group, and this must be one person. Name one of its members: U0HALA",
             "aiops.yml:10:49: agents.a.owners.operations: Gus (U0GUS) is a guest. Name a full member of this workspace",
@@ -281,7 +281,7 @@ def test_an_agent_gone_from_the_file_is_removed_unless_something_is_open(db: Dat
             [
                 "~ people.omar.slack: U0OMAR is taken out",
                 "~ people.omar.wake: [pagerduty] is taken out",
-                "~ people.omar.pagerduty: key1 is taken out",
+                '~ people.omar.pagerduty: (a secret) is taken out',
                 "- Support triage (support-triage): no longer in the file, will be removed",
                 "Agents: 1 to remove.",
             ]

@@ -175,7 +175,7 @@ def test_a_channel_is_greeted_once_and_the_greeting_is_kept_true(db: Database) -
     with db.transaction() as tx:
         agent = settle(tx)
         assert said_in(tx, "C0SUP") == snapshot("""\
-Hello, I am *AIOps*. I look after the AI agents of this channel, so that somebody always answers for them.
+Hello, I am *aiops*. I look after the AI agents of this channel, so that somebody always answers for them.
 *1 agent lives here*
 • *Support triage* Sorts incoming tickets.
    operations owner Omar (owner not confirmed), business owner Maya (owner not confirmed)
@@ -287,7 +287,7 @@ def test_adding_an_agent_ends_with_its_token_and_the_curl_line(db: Database) -> 
 ```aiops_000000000001_secret-000000000000000000000000000000000002```
 *Say hello.* Paste this into a terminal; I answer in the channel as soon as I hear it.
 ```curl -sS http://127.0.0.1:8080/v1/events -H 'Authorization: Bearer aiops_000000000001_secret-000000000000000000000000000000000002' -H 'Content-Type: application/json' -d '{"id":"hello-1795161600","type":"run","agent":"night-ledger","at":"2026-11-20T08:00:00Z","status":"ok"}'```
-I am not in <#C0FIN> yet. Please invite me there: `/invite @AIOps`.\
+I am not in <#C0FIN> yet. Please invite me there: `/invite @aiops`.\
 """)
         agent = agent_by_slug(tx, "night-ledger")
         assert agent is not None
@@ -311,7 +311,7 @@ def test_what_is_wrong_in_the_form_is_told_at_its_field(db: Database) -> None:
                 "operations": "Choose a person: an agent is never without its owners.",
                 "url": "An API service is watched at an address: write it here, or choose another kind.",
                 "business": "Gus (U0GUS) is a guest. Name a full member of this workspace.",
-                "channel": "I cannot see this channel yet. Invite me there with /invite @AIOps, then send this form again.",
+                "channel": "I cannot see this channel yet. Invite me there with /invite @aiops, then send this form again.",
                 "name": "There is already an agent of this name. Choose another, so that nobody confuses them.",
             }
         )
