@@ -33,12 +33,15 @@ export function emojiNode(name) {
   return h("span", { class: "emoji", role: "img", "aria-label": `${name.replaceAll("_", " ")} emoji`, title: `:${name}:` }, glyph);
 }
 
+/** Characters that are emoji already get the colour font too; a text font would draw some of them as plain dots. @param {string} text */
+const coloured = (text) => text.split(/(\p{RGI_Emoji})/v).map((part, at) => (at % 2 ? h("span", { class: "emoji" }, part) : part));
+
 /** Split a text at its shortcodes. @param {string} text @returns {(string | HTMLElement)[]} */
 export function withEmoji(text) {
-  return text.split(/(:[a-z0-9_+'-]+(?:::skin-tone-[2-6])?:)/i).map((part) => {
-    if (part.length < 3 || !part.startsWith(":") || !part.endsWith(":")) return part;
+  return text.split(/(:[a-z0-9_+'-]+(?:::skin-tone-[2-6])?:)/i).flatMap((part) => {
+    if (part.length < 3 || !part.startsWith(":") || !part.endsWith(":")) return coloured(part);
     const name = part.slice(1, -1).toLowerCase();
-    return glyphOf(name) ? emojiNode(name) : part;
+    return glyphOf(name) ? [emojiNode(name)] : [part];
   });
 }
 
