@@ -7,6 +7,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -180,14 +181,15 @@ def _apply(tx: Session, now: datetime, check_id: int, spec: HttpSpec, facts: Ans
 async def try_check(lanes: Lanes, clock: Clock, slug: str, name: str, *, resolve: Resolve = resolve_name) -> Finding:
     """What a check of an agent would say now, the network asked where needed; raises LookupError where there is none."""
 
-    def find(tx: Session) -> Check:
+    def find(tx: Session) -> tuple[int, dict[str, Any]]:
         agent = agent_by_slug(tx, slug)
-        check = tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.name == name, Check.archived_at.is_(None))).first() if agent else None
-        if check is None:
+        wanted = select(Check.id, Check.spec).where(Check.name == name, Check.archived_at.is_(None))
+        row = tx.execute(wanted.where(Check.agent_id == agent.id)).first() if agent else None
+        if row is None:
             raise LookupError(f"{slug} has no check called {name}" if agent else f"there is no agent {slug}")
-        return check
+        return row.id, row.spec
 
-    check = await lanes.read(find)
-    spec = read_spec(check.spec)
+    check_id, written = await lanes.read(find)
+    spec = read_spec(written)
     facts = await ask(spec, clock, resolve) if isinstance(spec, HttpSpec) else None
-    return await lanes.read(lambda tx: flows.test_check(tx, clock.now(), check, facts))
+    return await lanes.read(lambda tx: flows.test_check(tx, clock.now(), tx.get_one(Check, check_id), facts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -75,12 +76,9 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            now = self.clock.now()
-            busy = False
-            for step in (checks.sync_step, checks.look_step, incidents.watch_step):
-                busy = self.do(lambda tx, step=step: step(tx, now)) or busy  # type: ignore[misc]
-            busy = self.do(lambda tx: ladders_step(tx, now, self.links)) or busy
-            if not (self.deliver() or busy):
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step)]
+            busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
+            if not (self.deliver() or any(busy)):
                 return
         raise AssertionError("it does not come to rest")
 

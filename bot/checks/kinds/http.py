@@ -19,7 +19,7 @@ class HttpSpec(CheckSpec):
 
     DEFAULT_EVERY: ClassVar[timedelta] = timedelta(minutes=1)
 
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field("http", description="Always `http`.")
     url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2000, description="The address that must answer.")
     method: Literal["GET", "HEAD"] = Field("GET", description="How it is asked.")
     status: str = Field("2xx", pattern=r"^([1-5]xx|[1-5]\d\d)(,([1-5]xx|[1-5]\d\d))*$", description="Which answers are fine: `2xx`, `200`, or a list such as `200,404`.")

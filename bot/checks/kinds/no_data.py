@@ -23,7 +23,7 @@ class NoDataSpec(CheckSpec):
     DEFAULT_SEVERITY: ClassVar[str] = "notice"
     DEFAULT_EVERY: ClassVar[timedelta] = timedelta(minutes=1)
 
-    kind: Literal["no_data"] = "no_data"
+    kind: Literal["no_data"] = Field("no_data", description="Always `no_data`.")
     of: Literal["any", "run", "output"] = Field("any", description="What must come: a run, an output, or any of the two.")
     within: Duration = Field(timedelta(days=1), description="The longest silence that is still fine.")
     always: bool = Field(False, description="Count every day; else only the working days of the agent's zone.")

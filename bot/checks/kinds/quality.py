@@ -19,7 +19,7 @@ class QualitySpec(CheckSpec):
     DEFAULT_SEVERITY: ClassVar[str] = "notice"
     DEFAULT_EVERY: ClassVar[timedelta] = timedelta(minutes=15)
 
-    kind: Literal["quality"] = "quality"
+    kind: Literal["quality"] = Field("quality", description="Always `quality`.")
     at_least: float | None = Field(None, gt=0, lt=1, description="Share of good outputs promised; the agent's own target where unset.")
     window: Duration = Field(timedelta(days=7), description="Over how many days, today included.")
     min_samples: int = Field(30, ge=1, le=10000, description="Judged outputs needed before it can fail.")
