@@ -49,7 +49,7 @@ from bot.tables import Agent, AgentNow, Digest, DigestReview, DigestTimer, Perso
 log = structlog.get_logger(__name__)
 
 LEADS = "leads"  # the timer and the digest of the fleet line
-AT_ONCE = 10  # digests posted in one step: each may hold hundreds of agents
+AT_ONCE = 3  # digests in one step: one of 500 agents takes half a second, and presses wait behind it on SQLite
 SAMPLED_AGENTS = 60  # how many agents of a channel show real outputs in the thread, worst first
 SAMPLED_TOGETHER = 4  # agents in one message of outputs
 ASIDE = LOOK_EVERY  # how long a row that raised waits
@@ -192,7 +192,7 @@ def _turn_timer(tx: Session, now: datetime, timer: DigestTimer) -> None:
         timer.due_at = None
         return
     hours = hours_of(workspace_of(tx), {agent.zone for agent in agents})
-    last = tx.scalars(select(Digest).where(Digest.channel_id == timer.channel_id).order_by(Digest.local_date.desc()).limit(1)).first()
+    last = tx.execute(select(Digest.local_date, Digest.posted_at).where(Digest.channel_id == timer.channel_id).order_by(Digest.local_date.desc()).limit(1)).first()
     decided = turn(now, hours, date.fromisoformat(last.local_date) if last else None)
     timer.due_at = decided.next_at
     if decided.move is not Move.POST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -90,9 +91,10 @@ def roles_to_accept(tx: Session, now: datetime, person: Person) -> list[Item]:
 def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:
     """Summaries with agents of theirs, and those of others that were handed up to them as business owner: the newest per channel."""
     business = select(AgentOwner.agent_id).where(AgentOwner.person_id == person.id, AgentOwner.role == "business", AgentOwner.until.is_(None))
+    # Columns, not whole digests: the content of one with 500 agents is half a megabyte.
     rows = tx.execute(
-        select(DigestReview, Digest, Agent, Channel.name)
-        .join(Digest, Digest.id == DigestReview.digest_id)
+        select(Digest.id, Digest.channel_id, Digest.local_date, Digest.posted_at, DigestReview.person_id, Agent.name, Channel.name)
+        .join(DigestReview, DigestReview.digest_id == Digest.id)
         .join(Agent, Agent.id == DigestReview.agent_id)
         .outerjoin(Channel, Channel.slack_id == Digest.channel_id)
         .where(
@@ -101,27 +103,39 @@ def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:
             Agent.archived_at.is_(None),
         )
         .order_by(Digest.id.desc(), Agent.name)
-        .limit(500)
+        .limit(1000)
     ).all()
-    by_channel: dict[tuple[str, bool], list[tuple[DigestReview, Digest, Agent, str | None]]] = {}
-    for review, digest, agent, channel in rows:
-        by_channel.setdefault((digest.channel_id, review.person_id == person.id), []).append((review, digest, agent, channel))
+    by_channel: dict[tuple[str, bool], list[_Waiting]] = {}
+    for digest_id, channel_id, day, posted_at, asked_id, agent, channel in rows:
+        by_channel.setdefault((channel_id, asked_id == person.id), []).append(_Waiting(digest_id, date.fromisoformat(day), posted_at, asked_id, agent, channel))
     items = []
     for (channel_id, mine), theirs in by_channel.items():
-        newest, name = theirs[0][1], theirs[0][3]
-        names = list(dict.fromkeys(agent.name for _, _, agent, _ in theirs))
+        newest = theirs[0]
+        names = list(dict.fromkeys(each.agent for each in theirs))
         shown = joined(names[:3] + ([f"{len(names) - 3} more"] if len(names) > 3 else []))
-        days = len({digest.id for _, digest, _, _ in theirs})
-        where = f"#{name}" if name else channel_id
-        day = date.fromisoformat(newest.local_date)
-        said = f"Look at the summary of {day:%a} {day.day} {day:%b} in {where} and mark it as reviewed: {shown}"
+        days = len({each.digest_id for each in theirs})
+        where = f"#{newest.channel}" if newest.channel else channel_id
+        said = f"Look at the summary of {newest.day:%a} {newest.day.day} {newest.day:%b} in {where} and mark it as reviewed: {shown}"
         if not mine:
-            people = tx.scalars(select(Person).where(Person.id.in_({review.person_id for review, *_ in theirs})).order_by(Person.name))
+            people = tx.scalars(select(Person).where(Person.id.in_({each.asked_id for each in theirs})).order_by(Person.name))
             asked = [each.name or "someone" for each in people]
             said = f"The summary in {where} is not reviewed yet ({shown}). {joined(asked)} {'was' if len(asked) == 1 else 'were'} asked, and you answer for the outcome"
         detail = f"{plural(days, 'summary', 'summaries')} waiting; one press marks them all" if days > 1 else ""
-        items.append(Item(f"digest:{channel_id}:{'own' if mine else 'up'}", said, theirs[-1][1].posted_at, button("Reviewed", "digests.reviewed", f"digest:{newest.id}"), detail))
+        press = button("Reviewed", "digests.reviewed", f"digest:{newest.digest_id}")
+        items.append(Item(f"digest:{channel_id}:{'own' if mine else 'up'}", said, theirs[-1].posted_at, press, detail))
     return items
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """One agent of one summary that somebody must still mark."""
+
+    digest_id: int
+    day: date
+    posted_at: datetime
+    asked_id: int
+    agent: str
+    channel: str | None
 
 
 def outputs_to_judge(tx: Session, now: datetime, person: Person) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -121,7 +122,7 @@ def test_every_working_day_gets_one_digest_and_every_day_is_covered_once_however
                 span = covered(decided.day, hours, until)
                 spans.append(span)
                 until = span[1]
-    for (_, end), (begin, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (begin, _) in itertools.pairwise(spans):
         assert end == begin
 
 
