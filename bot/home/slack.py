@@ -58,10 +58,12 @@ def _agents(tx: Session, ids: list[int], roles: dict[int, list[str]], most: int)
     for first in range(0, len(ids), 500):
         part = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.id.in_(ids[first : first + 500]), Agent.archived_at.is_(None))
         rows.extend((agent, now) for agent, now in tx.execute(part))
-    rows.sort(key=lambda row: (-(row[1].rank if row[1] else 250), row[0].name.lower(), row[0].id))
+    pages: dict[int, Page] = {}
+    for first in range(0, len(ids), 500):
+        open_pages = select(Page).where(Page.agent_id.in_(ids[first : first + 500]), Page.resolved_at.is_(None), Page.test.is_(False))
+        pages.update((page.agent_id, page) for page in tx.scalars(open_pages.order_by(Page.opened_at.desc())))
+    rows.sort(key=lambda row: (row[0].id not in pages, -(row[1].rank if row[1] else 250), row[0].name.lower(), row[0].id))
     rows = rows[:most]
-    open_pages = select(Page).where(Page.agent_id.in_([agent.id for agent, _ in rows]), Page.resolved_at.is_(None), Page.test.is_(False))
-    pages = {page.agent_id: page for page in tx.scalars(open_pages.order_by(Page.opened_at.desc()))}
     found = []
     for agent, now in rows:
         page = pages.get(agent.id)

@@ -75,11 +75,11 @@ _FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 def _stand_ins(tx: Session, now: datetime, person_id: int) -> str:
     """Who is called meanwhile, and for which agents nobody stands in."""
     operated = select(AgentOwner.agent_id).where(AgentOwner.person_id == person_id, AgentOwner.role == "operations", AgentOwner.until.is_(None))
-    agents = dict(tx.execute(select(Agent.id, Agent.name).where(Agent.id.in_(operated), Agent.archived_at.is_(None)).order_by(Agent.name)).tuples().all())
+    agents: dict[int, str] = {agent_id: name for agent_id, name in tx.execute(select(Agent.id, Agent.name).where(Agent.id.in_(operated), Agent.archived_at.is_(None)).order_by(Agent.name))}  # noqa: C416
     if not agents:
         return "You operate no agent, so nothing has to be handed over."
     backups = select(AgentOwner.agent_id, Person.name).join(Person, Person.id == AgentOwner.person_id)
-    found = dict(tx.execute(backups.where(AgentOwner.agent_id.in_(agents), AgentOwner.role == "backup", AgentOwner.until.is_(None))).tuples().all())
+    found: dict[int, str] = {agent_id: name for agent_id, name in tx.execute(backups.where(AgentOwner.agent_id.in_(agents), AgentOwner.role == "backup", AgentOwner.until.is_(None)))}  # noqa: C416
     names = sorted({name or "the backup" for name in found.values()})
     without = [name for agent_id, name in agents.items() if agent_id not in found]
     said = f"Meanwhile {escape(joined(names[:5]))} is called for your agents." if len(names) == 1 else f"Meanwhile your backups are called: {escape(joined(names[:5]))}." if names else ""
