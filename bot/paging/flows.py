@@ -12,6 +12,7 @@ from bot import audit
 from bot.agents.reading import ladder_of, owners_named
 from bot.agents.spec import StepSpec
 from bot.blocks import Message, escape
+from bot.db import wake
 from bot.ladders.flows import live_climb, start_climb, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -122,6 +123,7 @@ def _resolve(tx: Session, now: datetime, page: Page, why: str) -> None:
     showing.add_line(tx, now, page, "over", messages.over_line(page_view(tx, page)))
     showing.show_page(tx, now, page)
     showing.tell_all(tx, now, page)
+    wake(tx, "incidents")
 
 
 def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, took: bool = False, came_from: str = "slack") -> Answered:

@@ -23,8 +23,9 @@ from bot.paging.calling import Links, ladders_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
 from bot.paging.slack import WORDS as PAGE_WORDS
 from bot.people.flows import Actor, Refused, actor_of
-from bot.surface.press import Answer, Press, Surface, Tell
+from bot.surface.press import Answer, Ask, Press, Surface, Tell
 from bot.tables import Agent, AgentOwner, Call, Channel, Check, OutMessage, Page, Person, Problem, Registry, Run, Stage
+from bot.workspace.blocks import check_blocks, check_view
 
 T = TypeVar("T")
 CHANNEL = "C0SUPPORT"
@@ -101,6 +102,8 @@ class World:
                     row.channel = row.target if row.target.startswith("C") else f"D{row.target[1:]}"
                     row.ts = f"{int(now.timestamp())}.{self._posts:06d}"
                 row.shown_rev, row.state, row.due_at, row.shown_at = row.want_rev, "removed" if row.gone else "shown", None, now
+                check_blocks(row.want.get("blocks", []), "message")  # as strict as Slack
+                assert 0 < len(row.want["text"]) < 4000
                 found = True
         return found
 
@@ -131,6 +134,10 @@ class World:
                 answer: Answer | str = book[name](tx, asked)
         except Refused as refused:
             return str(refused)
+        if isinstance(answer, Ask):
+            check_view(answer.view, "modal")
+        if isinstance(answer, Tell):
+            check_blocks(answer.message.blocks, "message")
         if settle:
             self.settle()
         return answer
