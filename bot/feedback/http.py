@@ -162,7 +162,7 @@ def _answer(sheet: Sheet) -> Response:
 
 
 def _expired() -> Sheet:
-    lines = ["Links like this one work for a week, so that an old message cannot be used by somebody else. Nothing was changed.", "You can still rate in Slack, or ask for a new link where you got this one."]
+    lines = ["Links like this one work for a few days, so that an old message cannot be used by somebody else. Nothing was changed.", "You can still answer in Slack, or ask for a new link where you got this one."]
     return Sheet("This link has had its time", lines, status=410)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import structlog
@@ -31,7 +32,7 @@ from bot.tables import Agent, AgentNow, Baseline, Day, Observation, Output, Run,
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100
+BATCH = 50  # a fold holds SQLite's one writer: measured about 2 ms an agent on a busy 2-core machine
 STEPS_ASIDE = timedelta(minutes=5)
 STOPPED = ("suspended", "retired")
 LABEL = "since we started looking"
@@ -42,7 +43,7 @@ _PLAIN = (
 
 
 def fold_step(tx: Session, now: datetime) -> bool:
-    """Fold up to 100 agents that something came in for, or for whom time alone may have changed the verdict."""
+    """Fold up to 50 agents that something came in for, or for whom time alone may have changed the verdict."""
     due = or_(AgentNow.dirty_at <= now, AgentNow.refresh_at <= now)
     wanted = select(AgentNow).where(due).order_by(AgentNow.dirty_at, AgentNow.agent_id).limit(BATCH)
     rows = list(tx.scalars(wanted.with_for_update(skip_locked=True).execution_options(populate_existing=True)))
@@ -52,13 +53,17 @@ def fold_step(tx: Session, now: datetime) -> bool:
     workspace = workspace_of(tx)
     agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_([row.agent_id for row in rows])))}
     signs = _signs(tx, agents)
+    counters = _load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
+    frozen: dict[int, dict[str, Frozen]] = {agent_id: {} for agent_id in agents}
+    for each in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(agents), Baseline.current)):
+        frozen[each.agent_id][each.source] = Frozen(each.share, each.n, each.label, each.first_day, each.last_day)
     stages = {row.agent_id: row for row in tx.scalars(select(Stage).where(Stage.agent_id.in_(agents)))}
     for row in rows:
         agent = agents[row.agent_id]
         try:
-            # A savepoint: what one agent's oddity breaks must not take the others' folds with it.
-            with tx.begin_nested():
-                _fold(tx, now, row, agent, workspace, signs[agent.id], stages.get(agent.id))
+            # Nothing is written before all is decided: what one agent's oddity breaks leaves the others' folds whole.
+            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id))
+            _fold(tx, now, row, agent, workspace, found)
         except Exception:
             log.exception("fold failed; the agent steps aside", agent=agent.slug)
             row.dirty_at = row.refresh_at = now + STEPS_ASIDE
@@ -95,13 +100,30 @@ def _signs(tx: Session, agents: Iterable[int]) -> dict[int, tuple[datetime | Non
     return {agent_id: (last_output, last_run) for agent_id, last_output, last_run in rows}
 
 
-def _fold(
-    tx: Session, now: datetime, row: AgentNow, agent: Agent, workspace: WorkspaceSpec, signs: tuple[datetime | None, datetime | None], stage: Stage | None
-) -> None:
+@dataclass
+class Counted:
+    """The counters of one agent: plain ones by day, today's and yesterday's with their histograms."""
+
+    today: str
+    days: Days
+    recent: dict[str, Totals]
+
+
+@dataclass
+class Found:
+    """What the database holds of one agent."""
+
+    last_output: datetime | None
+    last_run: datetime | None
+    counted: Counted
+    baselines: dict[str, Frozen]
+    stage: Stage | None
+
+
+def _fold(tx: Session, now: datetime, row: AgentNow, agent: Agent, workspace: WorkspaceSpec, found: Found) -> None:
     spec = spec_of(agent)
-    today = local_day(now, agent.zone)
-    days, today_totals, yesterday_totals = _load(tx, agent.id, today)
-    last_output, last_run = signs
+    days, today, stage = found.counted.days, found.counted.today, found.stage
+    last_output, last_run = found.last_output, found.last_run
     # An agent that never showed an output is heard by its runs.
     sign = last_output or last_run
     silent = _silent_from(agent, spec, workspace, sign)
@@ -127,9 +149,9 @@ def _fold(
     seen = Seen(
         today=today,
         days=days,
-        today_totals=today_totals,
-        yesterday_totals=yesterday_totals,
-        baselines=_baselines(tx, now, agent, today, freeze=new_day),
+        today_totals=found.counted.recent[today],
+        yesterday_totals=found.counted.recent[day_before(today)],
+        baselines=_baselines(tx, now, agent, today, found.baselines) if new_day else found.baselines,
         target=standing.target,
         target_is_default=standing.target_is_default,
         min_samples=spec.min_samples,
@@ -139,35 +161,39 @@ def _fold(
         stage=stage.stage if stage else spec.stage,
         windows=windows,
     )
+    facts = facts_of(seen, finding)
     row.verdict, row.why, row.rank, row.machine = finding.verdict.value, finding.why, finding.rank, finding.machine
     row.share, row.n = finding.score.share, finding.score.n
     row.low, row.high = (finding.score.low, finding.score.high) if finding.score.n else (None, None)
-    row.facts = facts_of(seen, finding)
-    row.last_output_at, row.last_run_at = signs
+    row.facts = facts
+    row.last_output_at, row.last_run_at = last_output, last_run
     row.dirty_at, row.folded_at, row.spec_rev = None, now, agent.spec_rev
     tomorrow = day_bounds(today, agent.zone)[1]
     row.refresh_at = min(tomorrow, silent) if silent > now else tomorrow
-    tx.flush()
 
 
-def _load(tx: Session, agent_id: int, today: str) -> tuple[Days, Totals, Totals]:
-    """The plain counters of the days shown, and all of today's and yesterday's with their histograms."""
-    days, recent = Days(), {today: Totals(), day_before(today): Totals()}
+def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
+    """The counters of the days shown, in two looks for all agents; `todays` are their local days."""
+    found = {agent_id: Counted(today, Days(), {today: Totals(), day_before(today): Totals()}) for agent_id, today in todays.items()}
+    first, last = day_before(min(todays.values()), LONGER - 1), max(todays.values())
     plain = tx.execute(
-        select(Day.local_day, Day.metric, func.sum(Day.n), func.sum(Day.sum))
-        .where(Day.agent_id == agent_id, Day.local_day >= day_before(today, LONGER - 1), Day.local_day <= today, Day.metric.in_(_PLAIN))
-        .group_by(Day.local_day, Day.metric)
+        select(Day.agent_id, Day.local_day, Day.metric, func.sum(Day.n), func.sum(Day.sum))
+        .where(Day.agent_id.in_(todays), Day.local_day >= first, Day.local_day <= last, Day.metric.in_(_PLAIN))
+        .group_by(Day.agent_id, Day.local_day, Day.metric)
     )
-    for day, metric, n, total in plain:
-        days.add(day, metric, int(n), int(total))
+    for agent_id, day, metric, n, total in plain:
+        found[agent_id].days.add(day, metric, int(n), int(total))
+    shown = {day for each in found.values() for day in each.recent}
     full = tx.execute(
-        select(Day.local_day, Day.metric, Day.bin, func.sum(Day.n), func.sum(Day.sum))
-        .where(Day.agent_id == agent_id, Day.local_day.in_(list(recent)))
-        .group_by(Day.local_day, Day.metric, Day.bin)
+        select(Day.agent_id, Day.local_day, Day.metric, Day.bin, func.sum(Day.n), func.sum(Day.sum))
+        .where(Day.agent_id.in_(todays), Day.local_day.in_(shown))
+        .group_by(Day.agent_id, Day.local_day, Day.metric, Day.bin)
     )
-    for day, metric, bin, n, total in full:
-        add_row(recent[day], metric, bin, int(n), int(total))
-    return days, recent[today], recent[day_before(today)]
+    for agent_id, day, metric, bin, n, total in full:
+        recent = found[agent_id].recent.get(day)
+        if recent is not None:
+            add_row(recent, metric, bin, int(n), int(total))
+    return found
 
 
 def _silent_from(agent: Agent, spec: AgentSpec, workspace: WorkspaceSpec, sign: datetime | None) -> datetime:
@@ -182,12 +208,11 @@ def _paused(agent: Agent, stage: Stage | None) -> str | None:
     return f"paused since {agent.paused_at:%-d %b}" if agent.paused_at else None
 
 
-def _baselines(tx: Session, now: datetime, agent: Agent, today: str, *, freeze: bool) -> dict[str, Frozen]:
+def _baselines(tx: Session, now: datetime, agent: Agent, today: str, known: dict[str, Frozen]) -> dict[str, Frozen]:
     """The current baselines, after freezing what has become due (looked at once a local day: days must be over)."""
-    rows = tx.scalars(select(Baseline).where(Baseline.agent_id == agent.id, Baseline.current))
-    found = {row.source: Frozen(row.share, row.n, row.label, row.first_day, row.last_day) for row in rows}
+    found = dict(known)
     for source in ("people", "evaluations"):
-        if freeze and source not in found and (frozen := _freeze(tx, now, agent, source, today)) is not None:
+        if source not in found and (frozen := _freeze(tx, now, agent, source, today)) is not None:
             found[source] = frozen
     return found
 
