@@ -36,6 +36,7 @@ from bot.digests import flows as digests
 from bot.feedback import http as feedback_http
 from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
+from bot.incidents import flows as incidents
 from bot.intake import http as intake_http
 from bot.intake.taking import Intake
 from bot.lanes import Lanes, Urgency
@@ -144,6 +145,7 @@ class House:
         add("checks", self._flow(checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5)
         add("probes", self.prober.step, every=1)
         add("ladders", self._flow(lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
+        add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", self._flow(fold_step), every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
