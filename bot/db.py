@@ -102,6 +102,7 @@ class Database:
             try:
                 yield tx
             finally:
+                tx.expunge_all()  # what was loaded stays readable: a rollback would expire it
                 tx.rollback()
 
     def hold(self) -> None:

@@ -50,5 +50,5 @@ def set_up_logs(style: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("slack_sdk", "slack_bolt", "httpx", "httpcore", "apscheduler", "asyncio"):
+    for noisy in ("slack_sdk", "slack_bolt", "httpx", "httpcore", "apscheduler", "asyncio", "alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

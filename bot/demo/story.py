@@ -82,7 +82,7 @@ def trickle(now: datetime, minute: int) -> list[dict[str, Any]]:
         often = min(tale.per_day / 600, 1.2)
         for i in range(int(often) + (dice.random() < often % 1)):
             moment = now - timedelta(seconds=dice.uniform(0, 20))
-            found.extend(_piece(tale, dice, moment, 0.0, f"live-{minute}-{i}", may_fail=False, raters=RATERS))
+            found.extend(_piece(tale, dice, moment, 0.0, f"live-{now:%Y%m%d%H%M%S}-{i}", may_fail=False, raters=RATERS))
     return found
 
 
@@ -135,7 +135,7 @@ def _piece(tale: Tale, dice: random.Random, at: datetime, days_ago: float, name:
         yield {"id": f"eval-{name}", "type": "evaluation", "agent": tale.slug, "at": _stamp(at), "output": output, "name": "helpfulness", "score": round(score, 3), "evaluator": "judge-3"}
     if dice.random() < tale.rated:
         for person in dice.sample(raters, 1 if dice.random() < 0.75 else 2):
-            agrees = dice.random() < 0.93
+            agrees = dice.random() < 0.985
             thumb = good if agrees else not good
             told = {"reason": slip["reason"], "correction": slip["correction"]} if slip and not thumb and dice.random() < 0.8 else {}
             yield {"id": f"rate-{name}-{person}", "type": "rating", "agent": tale.slug, "at": _stamp(at + timedelta(seconds=1)), "output": output, "person": person, "good": thumb, **told}

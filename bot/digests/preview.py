@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import agents_in_channel, workspace_of
 from bot.calendars import day_bounds, local_day
 from bot.digests import messages
-from bot.digests.messages import Marking, Summary
 from bot.digests.reading import hours_of, reports_of
-from bot.digests.rules import days_of, worst_first
+from bot.digests.rules import days_of, headline, period_words, worst_first
 from bot.tables import DigestTimer
 
 
@@ -28,4 +27,5 @@ def preview(tx: Session, now: datetime, channel_id: str) -> str | None:
     begin = timer.covered_until if timer is not None and timer.covered_until is not None and timer.covered_until < end else start
     reports = worst_first(reports_of(tx, now, agents, begin, end, begin))
     first_day, last_day = days_of(begin, end, hours.zone)
-    return messages.summary(Summary(0, date.fromisoformat(today), first_day, last_day, tuple(reports), Marking())).text
+    said = headline(reports, period_words(first_day, last_day, date.fromisoformat(today)))
+    return "\n".join([said, *(f"{messages.verdict_line(each)}. {messages.needs_words(each)}".strip() for each in reports)])
