@@ -15,8 +15,10 @@ from bot.agents.names import ROLES as ROLES
 from bot.agents.names import OwnerName as OwnerName
 from bot.agents.names import OwnerNames as OwnerNames
 from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
-from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of
+from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of, shared_registry
 from bot.tables import Agent, AgentOwner, Channel, Person, Registry
+
+FOUND = 200  # more than anybody reads; a list that long is told as "several"
 
 
 def agent_by_slug(tx: Session, slug: str) -> Agent | None:
@@ -46,27 +48,23 @@ def spec_of(agent: Agent) -> AgentSpec:
 
 
 def newest_registry(tx: Session) -> Registry | None:
-    """The file in force: the last one applied."""
+    """The file in force, all agents included: the last one applied. For what agents share, ask the functions below."""
     return tx.scalars(select(Registry).order_by(Registry.id.desc()).limit(1)).first()
 
 
 def workspace_of(tx: Session) -> WorkspaceSpec:
     """What holds for all agents; the defaults before any file was applied."""
-    registry = newest_registry(tx)
-    return WorkspaceSpec.model_validate(registry.document.get("workspace", {})) if registry else WorkspaceSpec()
+    return WorkspaceSpec.model_validate(shared_registry(tx).get("workspace", {}))
 
 
 def people_named(tx: Session) -> dict[str, PersonSpec]:
     """The short names under `people:` in the file in force."""
-    registry = newest_registry(tx)
-    written = registry.document.get("people", {}) if registry else {}
-    return {name: PersonSpec.model_validate(each) for name, each in written.items()}
+    return {name: PersonSpec.model_validate(each) for name, each in shared_registry(tx).get("people", {}).items()}
 
 
 def ladder_of(tx: Session, agent: Agent) -> list[StepSpec]:
     """The steps of the agent's ladder, in order of time; the standard one where its own is no longer there."""
-    registry = newest_registry(tx)
-    ladders = registry.document.get("ladders", {}) if registry else {}
+    ladders = shared_registry(tx).get("ladders", {})
     written = ladders.get(spec_of(agent).ladder) or ladders.get("standard") or STANDARD_LADDER
     return sorted((StepSpec.model_validate(step) for step in written), key=lambda step: step.after)
 
@@ -144,20 +142,20 @@ def owners_named_of(tx: Session, agent_ids: list[int]) -> dict[int, OwnerNames]:
 
 
 def find_agents(tx: Session, words: str) -> list[Agent]:
-    """The live agents meant by someone's words: the exact id or name, else those whose id or name begins with or holds them."""
+    """The live agents meant by someone's words: the exact id or name, else those whose id or name begins with or holds them.
+
+    At most FOUND of them, by name.
+    """
     sought = " ".join(words.lower().split()).strip("\"'`“”")
     if not sought:
         return []
-    agents = live_agents(tx)
-    for fits in (
-        lambda agent: sought in (agent.slug, agent.name.lower()),
-        lambda agent: agent.slug.startswith(sought.replace(" ", "-")) or agent.name.lower().startswith(sought),
-        lambda agent: sought in agent.name.lower() or sought.replace(" ", "-") in agent.slug,
-    ):
-        found = [agent for agent in agents if fits(agent)]
-        if found:
-            return found
-    return []
+    dashed = sought.replace(" ", "-")
+    # Only ids and names are looked through: with 10,000 agents their whole descriptions would take too long.
+    known = [(agent_id, slug, name.lower()) for agent_id, slug, name in tx.execute(select(Agent.id, Agent.slug, Agent.name).where(Agent.archived_at.is_(None)))]
+    found = [agent_id for agent_id, slug, name in known if sought in (slug, name)]
+    found = found or [agent_id for agent_id, slug, name in known if slug.startswith(dashed) or name.startswith(sought)]
+    found = found or [agent_id for agent_id, slug, name in known if sought in name or dashed in slug]
+    return list(tx.scalars(select(Agent).where(Agent.id.in_(found[:FOUND])).order_by(Agent.name, Agent.id))) if found else []
 
 
 def agents_of(tx: Session, person_id: int) -> dict[int, list[str]]:

@@ -60,14 +60,35 @@ def find_person(tx: Session, ref: str) -> Person | None:
     return None
 
 
+_SHARED: dict[tuple[str, int, str], dict[str, Any]] = {}  # by database, row and content: never stale
+
+
+def shared_registry(tx: Session) -> dict[str, Any]:
+    """What the agents share in the registry file in force: `workspace`, `people`, `ladders`; empty before the first file.
+
+    Kept in memory: every press asks for it, and the document holds all agents too (megabytes for thousands of them).
+    """
+    newest = tx.execute(select(Registry.id, Registry.digest).order_by(Registry.id.desc()).limit(1)).first()
+    if newest is None:
+        return {}
+    key = (str(tx.get_bind().engine.url), newest.id, newest.digest)
+    shared = _SHARED.get(key)
+    if shared is None:
+        document = tx.scalars(select(Registry.document).where(Registry.id == newest.id)).one()
+        shared = {part: document[part] for part in ("workspace", "people", "ladders") if part in document}
+        if len(_SHARED) >= 16:
+            _SHARED.clear()
+        _SHARED[key] = shared
+    return shared
+
+
 def find_ref(tx: Session, ref: str, names: Mapping[str, Any] | None = None) -> Person | None:
     """The person behind a reference of the registry: a name under `people:`, a Slack id, or an e-mail address.
 
     `names` is the file's `people` part; where unset, that of the file in force.
     """
     if names is None:
-        registry = tx.scalars(select(Registry).order_by(Registry.id.desc()).limit(1)).first()
-        names = registry.document.get("people", {}) if registry else {}
+        names = shared_registry(tx).get("people", {})
     entry = names.get(ref.strip())
     if entry is None:
         return find_person(tx, ref)
@@ -127,9 +148,8 @@ def is_away(tx: Session, person_id: int, now: datetime) -> Absence | None:
 
 def lead_ids(tx: Session) -> set[int]:
     """The people who are leads by the registry in force (persons and user groups named under workspace.leads)."""
-    registry = tx.scalars(select(Registry).order_by(Registry.id.desc())).first()
     found: set[int] = set()
-    document = registry.document if registry else {}
+    document = shared_registry(tx)
     for ref in document.get("workspace", {}).get("leads", []):
         if person := find_ref(tx, ref, document.get("people", {})):
             found.add(person.id)

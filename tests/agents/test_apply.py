@@ -52,7 +52,7 @@ def test_the_first_plan_tells_what_will_be_and_applying_it_leaves_no_difference(
                 "~ workspace.leads: [] -> [@ai-leads]",
                 "~ people.omar.slack: U0OMAR",
                 "~ people.omar.wake: [pagerduty]",
-                '~ people.omar.pagerduty: (a secret)',
+                "~ people.omar.pagerduty: (a secret)",
                 "+ Support triage (support-triage): new",
                 "    stage: autonomous",
                 "    owners.business: Maya",
@@ -281,7 +281,7 @@ def test_an_agent_gone_from_the_file_is_removed_unless_something_is_open(db: Dat
             [
                 "~ people.omar.slack: U0OMAR is taken out",
                 "~ people.omar.wake: [pagerduty] is taken out",
-                '~ people.omar.pagerduty: (a secret) is taken out',
+                "~ people.omar.pagerduty: (a secret) is taken out",
                 "- Support triage (support-triage): no longer in the file, will be removed",
                 "Agents: 1 to remove.",
             ]

@@ -111,7 +111,7 @@ def test_broken_yaml_is_told_where_and_how_to_mend_it() -> None:
             "unclosed": "aiops.yml:3:1: broken YAML: did not find expected ',' or ']'. Close the bracket, or put a comma between the entries",
             "indent": "aiops.yml:2:4: broken YAML: mapping values are not allowed in this context. Put text that holds `: ` in quotes, and look at the indentation",
             "at sign": 'aiops.yml:1:21: broken YAML: found character that cannot start any token. Put text that begins with @, `, % or * in quotes, such as "@ai-leads"',
-            "two documents": "aiops.yml:2:1: broken YAML: but found another document. Keep one document: remove the line ---",
+            "two documents": "aiops.yml:2:1: broken YAML: found another document. Keep one document: remove the line ---",
             "list": "aiops.yml:1:1: the file must hold keys such as `agents:`. Begin with docs/aiops.example.yml",
             "not utf-8": "aiops.yml:2:1: this is not UTF-8 text. Save the file as UTF-8",
             "nul": "aiops.yml:2:1: the character U+0000 may not stand in YAML. Remove it",
