@@ -52,8 +52,9 @@ class Delivery:
         self.counts: Counter[str] = Counter()
         self.hold = Hold(self.rhythm.trouble)
         names = frozenset({*self.routes, *(["slack"] if slack is not None else [])})
-        holder = f"{socket.gethostname()[:20]}:{os.getpid()}:{RandomIds().nonce()[:12]}"
-        self.desk = Desk(self.rhythm, Pacer(self.rhythm), holder, ids.nonce, names, next_place)
+        run = RandomIds().nonce()[:12]  # of this process alone, also where the given ids count from one again
+        holder = f"{socket.gethostname()[:20]}:{os.getpid()}:{run}"
+        self.desk = Desk(self.rhythm, Pacer(self.rhythm), holder, lambda: f"{run}-{ids.nonce()}", names, next_place)
         self._fence: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -195,6 +196,9 @@ class Delivery:
 
     async def _probe(self, now: datetime) -> None:
         """While everything is held: ask whether Slack knows us again."""
+        if self.slack is not None and not self.hold.holds:
+            state, error = await self.lanes.read(_written_down)
+            self.hold.told(state, error, now)
         if self.slack is None or not self.hold.holds or self.hold.next_at is None or now < self.hold.next_at:
             return
         if self.hold.probed(await self.slack.call("auth.test"), now):
@@ -222,3 +226,9 @@ class Delivery:
 def is_due(tx: Session, now: datetime) -> bool:
     """Whether any row is due: a look that costs the writers nothing."""
     return tx.scalars(select(OutMessage.id).where(OutMessage.due_at <= now).limit(1)).first() is not None
+
+
+def _written_down(tx: Session) -> tuple[str, str]:
+    """How Slack is doing by the mark, and why."""
+    mark = tx.get(Mark, MARK)
+    return (str(mark.value.get("state", "working")), str(mark.value.get("error", ""))) if mark is not None else ("working", "")

@@ -54,6 +54,12 @@ class Hold:
         self.state, self.error, self.since, self.next_at, self.tries, self.failures = "working", "", now, None, 0, 0
         return True
 
+    def told(self, state: str, error: str, now: datetime) -> None:
+        """Somebody else wrote down that Slack is away (an event, another process, we before a restart): ask it ourselves."""
+        if state != "working" and self.state == "working":
+            self._hold(state, error, now)
+            self.next_at = now
+
     def _hold(self, state: str, error: str, now: datetime) -> bool:
         if self.state == state:
             return False
