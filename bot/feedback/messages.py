@@ -162,6 +162,14 @@ def review_message(items: Sequence[ReviewItem]) -> Message:
     )
 
 
+def reviews_in_dm() -> Message:
+    return Message("I put the outputs into our direct messages, one after the other. It takes about five minutes.")
+
+
+def reviews_stand() -> Message:
+    return Message("The outputs are open in our direct messages already, a little further up; go on there.")
+
+
 def review_button(left: int, day: str) -> dict[str, Any]:
     """For lists: opens the reviewer's message of that day."""
     return button(f"Judge {left} output{'s' if left != 1 else ''}", "feedback.reviews", f"reviews:{day}")

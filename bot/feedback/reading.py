@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
@@ -13,7 +14,7 @@ from bot.calendars import local_day
 from bot.feedback.messages import ReviewItem, Shown
 from bot.feedback.rules import Tally, may_show_text
 from bot.outbox import flows as outbox
-from bot.tables import Agent, Output, Person, Review, Vote
+from bot.tables import Agent, AgentOwner, Observation, Output, Person, Review, Vote
 
 
 def shown(agent: Agent, output: Output) -> Shown:
@@ -62,6 +63,34 @@ def reviews_for(tx: Session, person_id: int, day: str) -> list[ReviewItem]:
         .order_by(Review.id)
     )
     return [ReviewItem(review.id, shown(agent, output), review.state) for review, output, agent in rows]
+
+
+def reviews_stand(tx: Session, person_id: int, day: str) -> bool:
+    """Whether the reviewer's message of that day stands in their DM already."""
+    row = outbox.find(tx, f"reviews:{person_id}:{day}")
+    return row is not None and not row.gone and row.state in ("pending", "shown")
+
+
+@dataclass(frozen=True)
+class Voters:
+    """How many votes count, and how many of them are the agent's owners' own: counts, never whose or which."""
+
+    votes: int
+    by_owners: int
+
+
+def voters(tx: Session, agent_id: int, first_day: str, last_day: str) -> Voters:
+    """The votes that count on the outputs of those local days, and the owners' part of them."""
+    owners = set(tx.scalars(select(AgentOwner.person_id).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None))))
+    pairs = (
+        select(Vote.person_id, func.count(func.distinct(Vote.output_id)))
+        .join(Observation, Observation.output_id == Vote.output_id)
+        .where(Observation.agent_id == agent_id, Observation.source == "people", Observation.local_day >= first_day, Observation.local_day <= last_day)
+        .where(Vote.good.is_not(None))
+        .group_by(Vote.person_id)
+    )
+    counted = {person_id: int(n) for person_id, n in tx.execute(pairs)}
+    return Voters(sum(counted.values()), sum(n for person_id, n in counted.items() if person_id in owners))
 
 
 def review_day(person: Person, now: datetime) -> str:

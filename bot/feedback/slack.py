@@ -90,8 +90,11 @@ def open_reviews(tx: Session, press: Press) -> Answer:
     day = press.value.removeprefix("reviews:")
     if not reading.reviews_for(tx, press.actor.person_id, day):
         return Tell(messages.review_message([]))
+    stood = reading.reviews_stand(tx, press.actor.person_id, day)
     show_reviews(tx, press.now, press.actor.person_id, day, only_if_open=False)
-    return Quiet()
+    if stood:
+        return Tell(messages.reviews_stand())
+    return Quiet() if (press.channel or "").startswith("D") else Tell(messages.reviews_in_dm())
 
 
 def judge(tx: Session, press: Press) -> Answer:

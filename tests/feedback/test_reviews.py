@@ -124,7 +124,10 @@ def test_judging_shows_the_next_output_in_the_same_message_until_all_is_done(db:
     step(db, MONDAY)
     with db.transaction() as tx:
         person = tx.get_one(Person, omar)
-        assert slack.open_reviews(tx, press(person, MONDAY, "feedback.reviews", "reviews:2026-11-23")) == Quiet()
+        assert slack.open_reviews(tx, press(person, MONDAY, "feedback.reviews", "reviews:2026-11-23", channel="D1")) == Quiet()
+        again = slack.open_reviews(tx, press(person, MONDAY, "feedback.reviews", "reviews:2026-11-23", channel="C1"))
+        assert isinstance(again, Tell)
+        assert "open in our direct messages already" in again.message.text
         items = reading.reviews_for(tx, omar, "2026-11-23")
         key = f"reviews:{omar}:2026-11-23"
 

@@ -16,7 +16,7 @@ from bot.people.flows import Actor, Refused
 from bot.quality.reading import score
 from bot.surface.press import Ask, Mend, Quiet, Tell
 from bot.tables import Agent, Observation, OutMessage, Output, Person, Vote
-from tests.feedback.scene import make_agent, make_output, make_person, press, rate
+from tests.feedback.scene import make_agent, make_output, make_person, own, press, rate
 
 STRANGER = Actor(0, "U0EVE", "T9", "Eve", "stranger", "UTC")
 
@@ -238,3 +238,17 @@ def test_who_voted_what_stands_in_no_message(db: Database, clock: MovedClock) ->
         for row in tx.scalars(select(OutMessage)):
             assert "U0LEA" not in str(row.want)
             assert "Lea" not in str(row.want)
+
+
+def test_owners_may_vote_and_their_part_is_a_count_only(db: Database, clock: MovedClock) -> None:
+    now = clock.now()
+    with db.transaction() as tx:
+        agent = make_agent(tx, now)
+        omar, lea = make_person(tx, "omar", now), make_person(tx, "lea", now)
+        own(tx, now, agent, omar, "operations")
+        for _ in range(2):
+            output = make_output(tx, agent, now)
+            rate(tx, now, output, omar, True)
+            rate(tx, now, output, omar, True, surface="link")
+            rate(tx, now, output, lea, False)
+        assert reading.voters(tx, agent.id, "2026-11-20", "2026-11-20") == reading.Voters(4, 2)
