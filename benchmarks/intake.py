@@ -98,7 +98,7 @@ def serve(kind: str, url: str) -> None:
         if kind == "ours":
             loops.start()
         task = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         print(server.servers[0].sockets[0].getsockname()[1], flush=True)
         await task

@@ -22,19 +22,25 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class BadBody(Exception):
-    """The body as a whole cannot be read."""
+    """The body as a whole cannot be read; `unread` where more of it is still to come."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, *, unread: bool = False) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.unread = status, code, detail, unread
 
 
 class SenderLeft(Exception):
     """The connection closed before the body was complete."""
 
 
-TOO_LARGE = BadBody(413, "too_large", f"the body is larger than {DECODED // 1024 // 1024} MiB after inflating: send it in several requests")
-TOO_MANY = BadBody(413, "too_many", f"more than {EVENTS:,} events in one request: send them in several")
+
+
+def _too_large(unread: bool) -> BadBody:
+    return BadBody(413, "too_large", f"the body is larger than {DECODED // 1024 // 1024} MiB after inflating: send it in several requests", unread=unread)
+
+
+def _too_many() -> BadBody:
+    return BadBody(413, "too_many", f"more than {EVENTS:,} events in one request: send them in several")
 
 
 async def read_body(receive: Receive, encoding: str, told_length: int | None) -> bytes:
@@ -42,12 +48,12 @@ async def read_body(receive: Receive, encoding: str, told_length: int | None) ->
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise BadBody(415, "encoding", f"content-encoding {encoding[:50]!r} is not taken: send gzip, or none")
     if told_length is not None and told_length > DECODED:
-        raise TOO_LARGE
+        raise _too_large(True)
     inflate = _Inflate() if encoding in ("gzip", "x-gzip") else None
     first = await _chunk(receive)
     if inflate is None and not first[1]:
         if len(first[0]) > DECODED:
-            raise TOO_LARGE
+            raise _too_large(False)
         return first[0]  # nearly every single event
     parts: list[bytes] = []
     size, (chunk, more) = 0, first
@@ -57,7 +63,7 @@ async def read_body(receive: Receive, encoding: str, told_length: int | None) ->
             plain = inflate.step(piece, DECODED - size) if inflate else piece
             size += len(plain)
             if size > DECODED:
-                raise TOO_LARGE
+                raise _too_large(more)
             parts.append(plain)
             if inflate:
                 await asyncio.sleep(0)  # a bomb inflates slowly: let the others in between
@@ -122,7 +128,7 @@ async def split_events(body: bytes, content_type: str) -> list[Any]:
     if not isinstance(found, list):
         return [found]
     if len(found) > EVENTS:
-        raise TOO_MANY
+        raise _too_many()
     return found
 
 
@@ -131,7 +137,7 @@ async def _lines(body: bytes) -> list[Any]:
     for number, line in enumerate(BytesIO(body)):
         if line and not line.isspace():
             if len(found) >= EVENTS:
-                raise TOO_MANY
+                raise _too_many()
             found.append(parse_one(line, len(found)))
         if number % 500 == 499:
             await asyncio.sleep(0)
@@ -176,7 +182,7 @@ async def _salvage(body: bytes, error: orjson.JSONDecodeError, *, sniff: bool) -
         if part is None:
             raise broken
         if len(parts) >= EVENTS:
-            raise TOO_MANY
+            raise _too_many()
         parts.append(parse_one(part, len(parts)))
     if all(isinstance(part, Refusal) and part.code == "not_json" for part in parts):
         raise broken

@@ -73,9 +73,9 @@ class TakeEvents:
         try:
             await self._take(scope, receive, send)
         except Denied as error:
-            await _problem(send, error.status, error.code, str(error), receive=receive, scope=scope)
+            await _problem(send, error.status, error.code, str(error))
         except BadBody as error:
-            await _problem(send, error.status, error.code, str(error), receive=receive, scope=scope)
+            await _problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=_waits(scope))
         except Busy:
             await _problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
         except Away:
@@ -156,32 +156,31 @@ async def _problem(
     *,
     retry_after: int = 0,
     more: dict[str, Any] | None = None,
-    receive: Receive | None = None,
-    scope: Scope | None = None,
+    rest: Receive | None = None,
+    waits: bool = False,
 ) -> None:
-    """RFC 9457. With `receive`, the rest of a body that was not read is thrown away, so that the sender sees the answer."""
+    """RFC 9457. With `rest`, what still comes of the body is thrown away, so that the sender gets to read the answer."""
     content = {"type": f"/docs#{code}", "title": TITLES[status], "status": status, "detail": detail, "code": code, **(more or {})}
     extra: list[tuple[bytes, bytes]] = []
     if retry_after:
         extra.append((b"retry-after", str(retry_after).encode()))
     if status == 401:
         extra.append((b"www-authenticate", b'Bearer realm="aiops"'))
-    if receive is None or scope is None or status not in (401, 403, 413, 415, 400):
+    if rest is None:
         await _answer(send, status, _PROBLEM, content, *extra)
         return
     body = orjson.dumps(content)
-    headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), *extra]
-    unread = status == 413
-    if unread:
-        headers.append((b"connection", b"close"))
+    headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), (b"connection", b"close"), *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": unread})
-    if not unread:
-        return
-    # The answer is out. A sender that waits for `100 Continue` sends nothing more; any other is let finish, up to a point.
-    if not any(name == b"expect" for name, _ in scope["headers"]):
-        await _discard(receive)
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if not waits:
+        await _discard(rest)
     await send({"type": "http.response.body", "body": b""})
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether the sender waits for `100 Continue` before it sends the body: it will then send nothing more."""
+    return any(name == b"expect" for name, _ in scope["headers"])
 
 
 async def _discard(receive: Receive, most: int = 256 * 1024 * 1024) -> None:
