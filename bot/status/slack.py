@@ -50,4 +50,4 @@ def unknown(tx: Session, press: Press) -> Answer:
 
 
 ACTIONS: dict[str, Handler] = {"status.agent": look_closer}
-WORDS: dict[str, Handler] = {"status": status, "help": help_, "away": away}
+WORDS: dict[str, Handler] = {"status": status, "help": help_, "away": away, "": unknown}
