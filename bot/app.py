@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -62,6 +61,9 @@ from bot.surface.edge import Edge, forget_old
 from bot.surface.http import slack_route
 from bot.surface.press import Surface
 from bot.tables import Mark, OutMessage
+
+if TYPE_CHECKING:
+    from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 log = structlog.get_logger(__name__)
 
@@ -215,6 +217,8 @@ class House:
         """Open Socket Mode's connections: two, because after an abrupt cut the SDK needs seconds to come back."""
         if self.settings.slack_app_token is None or self.edge is None or self.sockets:
             return
+        from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler  # 0.2 s to import: only where used
+
         for _ in range(2):
             socket = AsyncSocketModeHandler(self.bolt, self.settings.slack_app_token.get_secret_value(), web_client=self.client)
             await socket.connect_async()  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -40,6 +41,7 @@ def version() -> None:
 @app.command()
 def up() -> None:
     """Start the server: the local workspace with a demo fleet, or your Slack workspace where tokens are set."""
+    gc.disable()  # importing makes only what stays; the server turns collecting on again
     from bot.serve import serve
 
     try:
