@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of
@@ -31,12 +31,12 @@ def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
     if not may(roles_of(tx, actor, None), Act.SEE):
         return {"type": "home", "blocks": [header("Welcome"), section(RULES[Act.SEE].else_ask)]}
     roles = agents_of(tx, actor.person_id)
-    mine = _agents(tx, list(roles), roles, MOST_AGENTS)
+    held = select(AgentOwner.agent_id).where(AgentOwner.person_id == actor.person_id, AgentOwner.until.is_(None))
+    mine = _agents(tx, Agent.id.in_(held), roles, MOST_AGENTS)
     votes = select(func.count()).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     lead = actor.person_id in lead_ids(tx)
     counts = _counts(tx) if lead else None
-    worst = select(AgentNow.agent_id).join(Agent, Agent.id == AgentNow.agent_id).where(Agent.archived_at.is_(None), AgentNow.verdict.not_in((Verdict.WORTH_USING, Verdict.PAUSED, Verdict.LEARNING)))
-    worst_ids = list(tx.scalars(worst.order_by(AgentNow.rank.desc(), AgentNow.agent_id).limit(WORST))) if lead else []
+    bad = AgentNow.verdict.not_in((Verdict.WORTH_USING, Verdict.PAUSED, Verdict.LEARNING))
     return view(
         Home(
             mine=mine,
@@ -46,24 +46,23 @@ def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
             rated=int(tx.scalar(votes) or 0),
             rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
             fleet=counts,
-            worst=_agents(tx, worst_ids, {}, WORST),
+            worst=_agents(tx, bad, {}, WORST) if lead else (),
             unconfirmed=_unconfirmed(tx) if lead else 0,
         )
     )
 
 
-def _agents(tx: Session, ids: list[int], roles: dict[int, list[str]], most: int) -> tuple[Mine, ...]:
-    """The worst of these agents."""
-    rows: list[tuple[Agent, AgentNow | None]] = []
-    for first in range(0, len(ids), 500):
-        part = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.id.in_(ids[first : first + 500]), Agent.archived_at.is_(None))
-        rows.extend((agent, now) for agent, now in tx.execute(part))
-    pages: dict[int, Page] = {}
-    for first in range(0, len(ids), 500):
-        open_pages = select(Page).where(Page.agent_id.in_(ids[first : first + 500]), Page.resolved_at.is_(None), Page.test.is_(False))
-        pages.update((page.agent_id, page) for page in tx.scalars(open_pages.order_by(Page.opened_at.desc())))
-    rows.sort(key=lambda row: (row[0].id not in pages, -(row[1].rank if row[1] else 250), row[0].name.lower(), row[0].id))
-    rows = rows[:most]
+def _agents(tx: Session, chosen: ColumnElement[bool], roles: dict[int, list[str]], most: int) -> tuple[Mine, ...]:
+    """The worst of the chosen agents; those with an open page come first."""
+    unresolved = select(Page).where(Page.resolved_at.is_(None), Page.test.is_(False))
+    base = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None), chosen)
+    worst = func.coalesce(AgentNow.rank, 250).desc()
+    paged = Agent.id.in_(unresolved.with_only_columns(Page.agent_id))
+    rows = [(agent, now) for agent, now in tx.execute(base.where(paged).order_by(worst, Agent.id).limit(most))]
+    if len(rows) < most:
+        rows += [(agent, now) for agent, now in tx.execute(base.where(~paged).order_by(worst, Agent.id).limit(most - len(rows)))]
+    shown_pages = unresolved.where(Page.agent_id.in_([agent.id for agent, _ in rows])).order_by(Page.opened_at.desc())
+    pages = {page.agent_id: page for page in tx.scalars(shown_pages)}
     found = []
     for agent, now in rows:
         page = pages.get(agent.id)

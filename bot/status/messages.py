@@ -46,7 +46,7 @@ def fleet(found: Fleet) -> Message:
         blocks.append(context(f"{plural(left, 'more agent')}, none of them worse."))
     if found.department is None and len(found.departments) > 1:
         blocks.append(section("*By department*\n" + "\n".join(escape(words) for words in _departments(found))))
-    blocks.append(context("`/aiops status <department>` narrows it down, `/aiops status <agent>` shows one in depth."))
+    blocks.append(context("`/aiops status &lt;department&gt;` narrows it down, `/aiops status &lt;agent&gt;` shows one in depth."))
     return Message(_text(fleet_lines(found)), blocks)
 
 

@@ -87,7 +87,7 @@ Operations owner: Omar (owner not confirmed)
 *By department*
 Customer service: 🔴 1 not worth using
 Sales: ⚪ 2 learning, 🟢 1 worth using
-`/aiops status <department>` narrows it down, `/aiops status <agent>` shows one in depth.\
+`/aiops status &lt;department&gt;` narrows it down, `/aiops status &lt;agent&gt;` shows one in depth.\
 """)
 
 
