@@ -80,7 +80,7 @@ def _call(
     # A link in the DM would only repeat the button; elsewhere it is the only way to answer.
     link = links.acknowledge(now, page.id, person.id) if links is not None and route != "slack" else None
     told = messages.call_message(
-        page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, link=link
+        page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
     outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route)
     tx.add(

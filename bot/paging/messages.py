@@ -100,12 +100,17 @@ def page_message(page: PageView, *, place: str) -> Message:
     if pressed := _buttons(page, place):
         blocks.append(actions(*pressed))
     blocks.append(context(_footing(page)))
-    said = " ".join(escape(clip(each.says, 300)) for each in page.problems[:SHOWN_PROBLEMS] if each.closed_at is None or page.resolved_at)
-    return Message(f"{escape(lead(page))}\n{said}\n{_people(page)}", blocks)
+    told = [escape(lead(page))]
+    told += [f"{escape(clip(each.says, 300))} Since {when(each.since)}." for each in page.problems[:SHOWN_PROBLEMS] if each.closed_at is None or page.resolved_at]
+    told.append(_people(page))
+    if page.resolved_at is None:
+        told += [f"Changed lately: {escape(clip(each, 150))}." for each in page.changes[:3]]
+        told += [f"Runbook: {escape(clip(page.runbook, 300))}"] if page.runbook else []
+    return Message("\n".join(told), blocks)
 
 
-def call_message(page: PageView, *, mention: str, role: str, round: int, calls_before: int, link: str | None = None) -> Message:
-    """One call to one person: short, with the button that ends it; `link` does the same without Slack."""
+def call_message(page: PageView, *, mention: str, role: str, round: int, calls_before: int, in_slack: bool = True, link: str | None = None) -> Message:
+    """One call to one person: short, with the button that ends it; by other routes with the `link` that does the same."""
     problem = page.worst
     said = escape(problem.says) if problem else ""
     since = f" Since {when(problem.since)}." if problem else ""
@@ -114,7 +119,10 @@ def call_message(page: PageView, *, mention: str, role: str, round: int, calls_b
         asked = f"{mention} This is the test page you asked for: nothing is broken."
     elif round > 1:
         asked = f"{mention} You are called as {role}. This is round {round}; {_times(calls_before)} so far, and nobody has answered."
-    todo = "Press `Acknowledge` to say you have it; that stops the calls." + (f" Without Slack: {link}" if link else "")
+    todo = "Press `Acknowledge` to say you have it; that stops the calls."
+    if not in_slack:
+        how = f"open {link}" if link else f"press `Acknowledge` in Slack, or run `aiops ack {page.id}`"
+        todo = f"To say you have it, which stops the calls, {how}."
     text = f"{escape(lead(page))}\n{asked}\n{said}{since}\n{todo}"
     pressed = actions(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.agent}"))
     return Message(text, [section(f"{_light(page)} *{escape(lead(page))}*\n{asked}"), section(f"{clip(said, 2000)}{since}"), pressed, context(todo)])
