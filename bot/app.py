@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 import bot.agents.slack
 import bot.digests.slack
 import bot.feedback.slack
+import bot.home.slack
 import bot.incidents.slack
 import bot.lists.slack
 import bot.paging.slack
@@ -130,7 +131,7 @@ class House:
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
             bot.agents.slack, bot.feedback.slack, bot.paging.slack, bot.incidents.slack,
-            bot.lists.slack, bot.digests.slack, bot.status.slack,
+            bot.lists.slack, bot.digests.slack, bot.status.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
             self.surface.add(**{kind.lower(): getattr(room, kind, {}) for kind in ("ACTIONS", "VIEWS", "SHORTCUTS", "WORDS")})
