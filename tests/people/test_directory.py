@@ -250,7 +250,7 @@ async def test_what_slack_refuses_is_told_and_leaves_the_rest(db: Database, town
     lanes = Lanes(db)
     found = await sync(client(town, "xoxb-poor"), lanes, NOW, Team("T0LOCAL", "U0POOR"))
     assert found.people >= 451
-    assert set(found.refused) == {"user groups", "channels"}
+    assert set(found.refused) == {"user groups", "channels", "private channels"}
     assert "missing_scope" in found.refused["user groups"]
     assert "usergroups:read" in found.refused["user groups"]
     lanes.close()
