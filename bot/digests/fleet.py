@@ -12,6 +12,7 @@ from bot.digests import messages
 from bot.digests.reading import reports_of
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
+from bot.quality.fleet import verdict_counts
 from bot.quality.rules import Verdict
 from bot.tables import Agent, AgentNow, AgentOwner, Channel, Digest, DigestReview, Person
 
@@ -34,13 +35,6 @@ def show_fleet(tx: Session, now: datetime, digest: Digest) -> None:
     digest.content = {"counts": counts, "worst": [report.slug for report in reports]}
     for to in leads_channel_or_people(tx):
         outbox.show(tx, now, key=f"fleet:{digest.id}:{to}", to=to, message=said, priority=Priority.DIGEST)
-
-
-def verdict_counts(tx: Session) -> dict[str, int]:
-    """How many live agents have each verdict; one never folded is still learning."""
-    verdict = func.coalesce(AgentNow.verdict, Verdict.LEARNING.value)
-    rows = tx.execute(select(verdict, func.count()).select_from(Agent).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None)).group_by(verdict))
-    return {name: int(count) for name, count in rows}
 
 
 def unowned(tx: Session) -> list[str]:

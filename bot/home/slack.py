@@ -16,6 +16,7 @@ from bot.home.messages import MOST_AGENTS, Home, Mine, view
 from bot.lists.reading import items_for
 from bot.people.flows import Actor, lead_ids, require, roles_of
 from bot.people.rules import RULES, Act, may
+from bot.quality.fleet import unconfirmed_count, verdict_counts
 from bot.quality.rules import TRAILING, Verdict
 from bot.surface.press import Answer, Ask, Handler, Press, Tell
 from bot.tables import Agent, AgentNow, AgentOwner, Channel, Output, Page, Vote
@@ -35,7 +36,7 @@ def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
     mine = _agents(tx, Agent.id.in_(held), roles, MOST_AGENTS)
     votes = select(func.count()).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     lead = actor.person_id in lead_ids(tx)
-    counts = _counts(tx) if lead else None
+    counts = verdict_counts(tx) if lead else None
     bad = AgentNow.verdict.not_in((Verdict.WORTH_USING, Verdict.PAUSED, Verdict.LEARNING))
     return view(
         Home(
@@ -47,7 +48,7 @@ def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
             rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
             fleet=counts,
             worst=_agents(tx, bad, {}, WORST) if lead else (),
-            unconfirmed=_unconfirmed(tx) if lead else 0,
+            unconfirmed=unconfirmed_count(tx) if lead else 0,
         )
     )
 
@@ -84,22 +85,6 @@ def _agents(tx: Session, chosen: ColumnElement[bool], roles: dict[int, list[str]
             )
         )
     return tuple(found)
-
-
-def _counts(tx: Session) -> dict[str, int]:
-    verdict = func.coalesce(AgentNow.verdict, Verdict.LEARNING.value)
-    rows = tx.execute(select(verdict, func.count()).select_from(Agent).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None)).group_by(verdict))
-    return {name: int(count) for name, count in rows}
-
-
-def _unconfirmed(tx: Session) -> int:
-    settled = (
-        select(AgentOwner.agent_id)
-        .where(AgentOwner.until.is_(None), AgentOwner.accepted_at.is_not(None), AgentOwner.role.in_(("business", "operations")))
-        .group_by(AgentOwner.agent_id)
-        .having(func.count() == 2)
-    )
-    return int(tx.scalar(select(func.count()).select_from(Agent).where(Agent.archived_at.is_(None), Agent.id.not_in(settled))) or 0)
 
 
 def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import owners_named_of, spec_of
 from bot.calendars import day_before, days_between, local_day
 from bot.quality import counting
+from bot.quality.fleet import unconfirmed_count, verdicts_by_department
 from bot.quality.reading import Source, score_from, totals
 from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
 from bot.status.facts import Depth, Fleet, Line
 from bot.tables import (
     Agent,
     AgentNow,
-    AgentOwner,
     Baseline,
     Change,
     Channel,
@@ -39,14 +39,12 @@ SOURCES: tuple[Source, ...] = ("people", "people.sampled", "people.volunteers", 
 
 def fleet(tx: Session, department: str | None = None, worst: int = WORST) -> Fleet:
     """The fleet (or one department): counts, and the worst agents; those that call somebody come first."""
-    verdict = func.coalesce(AgentNow.verdict, Verdict.LEARNING.value)
     live = [Agent.archived_at.is_(None)] + ([Agent.department == department] if department is not None else [])
+    departments = verdicts_by_department(tx, department)
     counts: dict[str, int] = defaultdict(int)
-    departments: dict[str, dict[str, int]] = defaultdict(dict)
-    grouped = select(Agent.department, verdict, func.count()).select_from(Agent).outerjoin(AgentNow, AgentNow.agent_id == Agent.id)
-    for name, found, count in tx.execute(grouped.where(*live).group_by(Agent.department, verdict)):
-        counts[found] += int(count)
-        departments[name][found] = int(count)
+    for found in departments.values():
+        for verdict, count in found.items():
+            counts[verdict] += count
     paged = select(Page.agent_id).where(Page.resolved_at.is_(None), Page.test.is_(False))
     calling = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(*live, Agent.id.in_(paged))
     first = tx.execute(calling.order_by(AgentNow.rank.desc(), Agent.name, Agent.id).limit(worst)).all()
@@ -63,24 +61,12 @@ def fleet(tx: Session, department: str | None = None, worst: int = WORST) -> Fle
     return Fleet(
         department,
         dict(counts),
-        dict(departments),
+        departments,
         tuple(lines_of(tx, [(agent, now) for agent, now in rows])),
         int(tx.scalar(pages) or 0),
         int(tx.scalar(incidents) or 0),
-        unconfirmed(tx, department),
+        unconfirmed_count(tx, department),
     )
-
-
-def unconfirmed(tx: Session, department: str | None = None) -> int:
-    """How many live agents lack a confirmed business or operations owner."""
-    live = [Agent.archived_at.is_(None)] + ([Agent.department == department] if department is not None else [])
-    settled = (
-        select(AgentOwner.agent_id)
-        .where(AgentOwner.until.is_(None), AgentOwner.accepted_at.is_not(None), AgentOwner.role.in_(("business", "operations")))
-        .group_by(AgentOwner.agent_id)
-        .having(func.count() == 2)
-    )
-    return int(tx.scalar(select(func.count()).select_from(Agent).where(*live, Agent.id.not_in(settled))) or 0)
 
 
 def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list[Line]:
