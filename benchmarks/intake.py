@@ -218,7 +218,7 @@ async def sending(port: int, token: str, what: dict[str, Any]) -> dict[str, Any]
         jobs.append(clicking((await loop.create_connection(Connection, "127.0.0.1", port))[1]))
     await asyncio.gather(*jobs)
     spent = time.perf_counter() - begin
-    return {"rate": len(took) * max(size, 1) / spent, "wrong": wrong, "ran_out": not waiting, **quantiles(took), "click": quantiles(clicks), "clicks": len(clicks)}
+    return {"events": len(took) * max(size, 1), "rate": len(took) * max(size, 1) / spent, "wrong": wrong, "ran_out": not waiting, **quantiles(took), "click": quantiles(clicks), "clicks": len(clicks)}
 
 
 def quantiles(took: list[float]) -> dict[str, float]:
@@ -239,11 +239,21 @@ class Served:
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
 
+    def cpu(self) -> float:
+        """Seconds of processor time the server has used: what a busy machine does not blur. 0 where /proc is missing."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def send(self, token: str, **what: Any) -> dict[str, Any]:
+        before = self.cpu()
         told = subprocess.run(
             [sys.executable, "-m", "benchmarks.intake", "send", str(self.port), token, json.dumps(what)], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT
         )
-        return dict(json.loads(told.stdout))
+        found = dict(json.loads(told.stdout))
+        return {**found, "cpu": (self.cpu() - before) / max(found["events"], 1) * 1e6}
 
     def __enter__(self) -> Served:
         return self
@@ -270,14 +280,14 @@ def prepare(url: str) -> str:
     return token
 
 
-def executemany(url: str, seconds: float) -> float:
+def executemany(url: str, seconds: float) -> tuple[float, float]:
     """SQLAlchemy Core's own way into the same table: batches of 1,000 dicts, one commit each."""
     db = Database(url)
     now, rows, count = datetime.now(UTC), 0, 0
     with db.reading() as tx:
         ids = list(tx.scalars(select(Agent.id).order_by(Agent.id)))
     made = runs(1000, "x")
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     while (spent := time.perf_counter() - begin) < seconds:
         batch = [
             {
@@ -292,7 +302,7 @@ def executemany(url: str, seconds: float) -> float:
             tx.execute(insert(Run.__table__), batch)
         count, rows = count + 1, rows + len(batch)
     db.close()
-    return rows / spent
+    return rows / spent, (time.process_time() - cpu) / rows * 1e6
 
 
 def measure(name: str, fresh: Any, seconds: float) -> None:
@@ -310,7 +320,7 @@ def measure(name: str, fresh: Any, seconds: float) -> None:
         ours, bare = results["ours"][connections], results["bare"][connections]
         print(
             f"  single events, {connections:>2} connections: {ours['rate']:>7,.0f}/s  p50 {ours['p50']:.1f} ms  p99 {ours['p99']:.1f} ms"
-            f"   (bar {bar:,}/s; bare server {bare['rate']:,.0f}/s, p99 {bare['p99']:.1f} ms: {ours['rate'] / bare['rate']:.0%} of it)"
+            f"   (bar {bar:,}/s; bare server {bare['rate']:,.0f}/s, p99 {bare['p99']:.1f} ms: {ours['rate'] / bare['rate']:.0%} of it; processor {ours['cpu']:.0f} and {bare['cpu']:.0f} us an event)"
             + (f"  WRONG ANSWERS {ours['wrong']}" if ours["wrong"] else "")
         )
     url = fresh()
@@ -318,8 +328,8 @@ def measure(name: str, fresh: Any, seconds: float) -> None:
     with Served("ours", url) as server:
         server.send(token, connections=1, seconds=0.5, prepare=5000, prefix="warm", batch=1000)
         batches = server.send(token, connections=2, seconds=seconds, prepare=int(30_000 * seconds), prefix="b", batch=1000)
-    many = executemany(url, seconds)
-    print(f"  batches of 1,000, 20 agents:     {batches['rate']:>7,.0f}/s  p50 {batches['p50']:.0f} ms   (SQLAlchemy executemany {many:,.0f}/s: {batches['rate'] / many:.0%} of it, bar 50%)")
+    many, many_cpu = executemany(url, seconds)
+    print(f"  batches of 1,000, 20 agents:     {batches['rate']:>7,.0f}/s  p50 {batches['p50']:.0f} ms   (SQLAlchemy executemany {many:,.0f}/s: {batches['rate'] / many:.0%} of it, bar 50%; processor {batches['cpu']:.0f} and {many_cpu:.0f} us an event)")
     url = fresh()
     token = prepare(url)
     with Served("ours", url) as server:

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from bot.intake.events import CostEvent, OutcomeEvent, RunEvent
 from bot.intake.judging import Item
-from bot.intake.rows import milliseconds
 from bot.quality import counting
 from bot.quality.counting import Counts, add_to
 from bot.stats import bin_of
@@ -22,7 +21,7 @@ def count(counts: Counts, accepted: Sequence[Item]) -> None:
     for item in accepted:
         event, agent = item.event, item.agent
         if isinstance(event, RunEvent):
-            _count_run(counts.bucket(agent.id, agent.zone, event.at), event)
+            _count_run(counts.bucket(agent.id, agent.zone, event.at), event, item.ms)
         elif isinstance(event, OutcomeEvent):
             counts.add(agent.id, agent.zone, counting.outcome_metric(event.result), event.at, 1, event.seconds or 0)
         elif isinstance(event, CostEvent):
@@ -31,8 +30,7 @@ def count(counts: Counts, accepted: Sequence[Item]) -> None:
             counts.add(agent.id, agent.zone, _PLAIN[event.type], event.at)
 
 
-def _count_run(bucket: dict[tuple[str, int], list[int]], event: RunEvent) -> None:
-    ms = milliseconds(event)
+def _count_run(bucket: dict[tuple[str, int], list[int]], event: RunEvent, ms: int | None) -> None:
     add_to(bucket, counting.RUNS, 1, ms or 0)
     if event.status == "failed":
         add_to(bucket, counting.RUNS_FAILED)

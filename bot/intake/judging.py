@@ -45,6 +45,7 @@ class Item:
     agent: AgentRef
     content: str
     said: Literal["", "accepted", "duplicate"] | Refusal = ""
+    ms: int | None = None  # how long a run took, once its row is made
 
     def refuse(self, field: str | None, code: str, message: str) -> None:
         self.said = Refusal(self.index, self.event.id, field, code, message)

@@ -79,13 +79,14 @@ def milliseconds(event: RunEvent) -> int | None:
     return took.days * 86_400_000 + took.seconds * 1000 + (took.microseconds + 500) // 1000
 
 
-def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | None) -> Row:
+def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp) -> Row:
     tokens, cost = event.tokens, event.cost
-    extra: dict[str, Any] | None = None
+    item.ms = milliseconds(event)
+    extra: dict[str, Any] = {}
     if event.input is not None:
-        extra = {"input": {"fields": event.input.fields, "rejected": event.input.rejected}}
+        extra["input"] = {"fields": event.input.fields, "rejected": event.input.rejected}
     if event.started_at is not None:
-        extra = {**(extra or {}), "started_at": event.started_at}
+        extra["started_at"] = event.started_at
     return (
         item.agent.id,
         event.id,
@@ -93,7 +94,7 @@ def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | 
         received,
         item.content,
         event.status,
-        ms,
+        item.ms,
         event.model,
         event.version,
         event.stage,
@@ -105,7 +106,7 @@ def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp, ms: int | 
         event.parent_run,
         event.trace_id,
         event.error,
-        None if extra is None else as_json(extra),
+        as_json(extra) if extra else None,
     )
 
 

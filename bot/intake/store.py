@@ -93,9 +93,9 @@ def _runs(work: _Work, items: list[Item]) -> None:
     for item in items:
         event = item.event
         assert isinstance(event, RunEvent)
-        made.append((item, rows.run_row(item, event, work.received, work.stamp, rows.milliseconds(event))))
+        made.append((item, rows.run_row(item, event, work.received, work.stamp)))
     _insert(work, rows.RUNS, made)
-    _note_new_names(work, [item for item in items if item.said == "accepted"])
+    _note_new_names(work, items)
 
 
 def _note_new_names(work: _Work, items: list[Item]) -> None:
@@ -104,10 +104,10 @@ def _note_new_names(work: _Work, items: list[Item]) -> None:
     for item in items:
         event, agent = item.event, item.agent
         assert isinstance(event, RunEvent)
-        for name in ("model", "version"):
-            value: str | None = getattr(event, name)
-            if value is None or (name, value) in agent.seen:
+        for what in (("model", event.model), ("version", event.version)):
+            if what[1] is None or what in agent.seen or item.said != "accepted":
                 continue
+            name, value = what[0], what[1]
             ext_id = f"seen:{name}:{value}"[:128]
             row = (agent.id, ext_id, work.stamp(event.at), work.received, "seen", name, value, f"first seen in run {event.id}")
             new.setdefault((agent.id, ext_id), (agent, (name, value), row))
@@ -244,11 +244,15 @@ def _insert(
     Returns the ids of new rows where `want_ids`. With `fill`, stubs of outputs are filled and count as new.
     """
     first: dict[Key, tuple[Item, Row]] = {}
-    for item, row in made:
-        first.setdefault((item.agent.id, item.event.id), (item, row))
+    for both in made:
+        first.setdefault(both[1][:2], both)
     if not first:
         return {}
     inserted = insert_new(work.tx, columns, [row for _, row in first.values()], want_ids=want_ids)
+    if inserted is None and len(first) == len(made):  # nearly always: nothing was there before
+        for item, _ in made:
+            item.said = "accepted"
+        return {}
     new: dict[Key, int] = dict.fromkeys(first, 0) if inserted is None else {key: id_ for key, id_ in inserted.items() if key in first}
     if len(new) < len(first):
         kept = find_kept(work.tx, columns.table, [key for key in first if key not in new])
