@@ -95,9 +95,9 @@ class Town:
         """Run a command's work; returns its lines."""
         return [line async for line in jobs_of(self.house)[name](args)]
 
-    def event(self, kind: str, id: str, **more: Any) -> dict[str, Any]:
+    def event(self, type: str, id: str, /, **more: Any) -> dict[str, Any]:
         """An event of support-triage, now."""
-        return {"id": id, "type": kind, "agent": "support-triage", "at": self.clock.now().isoformat(), **more}
+        return {"id": id, "type": type, "agent": "support-triage", "at": self.clock.now().isoformat(), **more}
 
 
 @contextlib.asynccontextmanager

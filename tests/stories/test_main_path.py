@@ -19,7 +19,7 @@ async def test_a_failed_run_pages_the_owner_and_then_the_backup_until_somebody_a
         answer = await t.post(t.event("run", "r1", status="failed", error="the index is gone"))
         assert answer == {"accepted": 1, "duplicates": 0, "refused": []}
         await t.settle()
-        page = find(t.ws.messages("support-ai"), "Support triage")
+        page = find(t.ws.messages("support-ai"), "paging.take")
         assert find(t.ws.dm("omar"), "the index is gone")
         assert not [m for m in t.ws.dm("lea") if "the index is gone" in str(m)]
         await t.move(minutes=11)
