@@ -48,7 +48,9 @@ from bot.outbox.rules import Rhythm
 from bot.paging import http as paging_http
 from bot.paging.calling import ladders_step
 from bot.people.directory import Team, events_of
+from bot.people.merging import Merged
 from bot.people.sync import identify, sync
+from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.folding import fold_step
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
@@ -172,7 +174,7 @@ class House:
         if self.settings.slack_bot_token is not None and not await self._ask_who_we_are():
             remembered = await self.lanes.read(lambda tx: tx.get(Mark, TEAM))
             if remembered is not None:
-                self._connect(Team(**remembered.value))
+                self._connect(Team(**remembered.value, on_merge=count_anew))
 
     async def _ask_who_we_are(self) -> bool:
         try:
@@ -180,7 +182,7 @@ class House:
         except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
             log.warning("Slack did not say who we are; trying again", error=type(error).__name__)
             return False
-        team = Team(str(answer["team_id"]), str(answer["user_id"]), answer.get("enterprise_id"))
+        team = Team(str(answer["team_id"]), str(answer["user_id"]), answer.get("enterprise_id"), count_anew)
         value = {"team_id": team.team_id, "bot_user": team.bot_user, "enterprise_id": team.enterprise_id}
 
         def remember(tx: Session) -> str | None:
@@ -312,6 +314,13 @@ class House:
 
 class WrongWorkspace(Exception):
     """The token and the database belong to different Slack workspaces."""
+
+
+def count_anew(tx: Session, now: datetime, merged: Merged) -> None:
+    """Two rows became one person: outputs on which both had voted count one vote less."""
+    for agent_id, outputs in merged.outputs.items():
+        if reobserve(tx, now, agent_id, outputs, "people"):
+            mark_dirty(tx, now, [agent_id])
 
 
 def next_place(tx: Session, row: OutMessage, tried: frozenset[str]) -> str | None:
