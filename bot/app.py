@@ -23,6 +23,7 @@ import bot.feedback.slack
 import bot.home.slack
 import bot.incidents.slack
 import bot.lists.slack
+import bot.outbox.slack
 import bot.paging.slack
 import bot.status.slack
 from bot import __version__
@@ -133,7 +134,7 @@ class House:
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
             bot.agents.slack, bot.feedback.slack, bot.paging.slack, bot.incidents.slack,
-            bot.lists.slack, bot.digests.slack, bot.status.slack, bot.home.slack,
+            bot.lists.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
             self.surface.add(**{kind.lower(): getattr(room, kind, {}) for kind in ("ACTIONS", "VIEWS", "SHORTCUTS", "WORDS")})
