@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -74,6 +75,8 @@ def serve(kind: str, url: str) -> None:
     from bot.loops import Loops
     from bot.quality.flows import fold_step
 
+    gc.freeze()  # as bot/serve.py does
+    gc.set_threshold(20_000, 10, 10)
     clock = SystemClock()
     loops = Loops(clock)
     db = Database(url, on_wake=loops.wake)
