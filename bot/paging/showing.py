@@ -38,9 +38,8 @@ def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> 
         told = messages.page_message(view, place="channel")
         outbox.show(tx, now, key=root_key(page.id), to=agent.channel_id, message=told, priority=Priority.PAGE, due_at=now + SOON if wait else None)
     told = messages.page_message(view, place="dm")
-    for person in _called_in_slack(tx, calls):
-        if person.slack_id:
-            outbox.show(tx, now, key=dm_key(page.id, person.id), to=person.slack_id, message=told, priority=Priority.PAGE)
+    for person in _in_slack(tx, page, calls):
+        outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE)
     if view.acked_by or view.resolved_at:
         _quieten(tx, now, view, calls)
 
@@ -50,7 +49,7 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
     view = page_view(tx, page)
     told = messages.over_line(view)
     calls = calls_of(tx, page.id)
-    for person in _called_in_slack(tx, calls):
+    for person in _in_slack(tx, page, calls):
         if outbox.find(tx, dm_key(page.id, person.id)) is not None:
             outbox.line(tx, now, key=f"page:{page.id}:over:{person.id}", thread=dm_key(page.id, person.id), message=told, priority=Priority.PAGE)
     for call in calls:
@@ -70,9 +69,11 @@ def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message
         outbox.line(tx, now, key=f"page:{page.id}:line:{name}", thread=root, message=message, priority=Priority.PAGE)
 
 
-def _called_in_slack(tx: Session, calls: list[Call]) -> list[Person]:
-    ids = dict.fromkeys(call.person_id for call in calls if call.person_id is not None)
-    return [person for person in (tx.get(Person, person_id) for person_id in ids) if person is not None and person.slack_id]
+def _in_slack(tx: Session, page: Page, calls: list[Call]) -> list[Person]:
+    """Who has the page in their DM: everybody called, and whoever took it without being called."""
+    ids = dict.fromkeys([*(call.person_id for call in calls), page.acked_by])
+    people = [tx.get(Person, person_id) for person_id in ids if person_id is not None]
+    return [person for person in people if person is not None and person.slack_id]
 
 
 def _quieten(tx: Session, now: datetime, view: messages.PageView, calls: list[Call]) -> None:

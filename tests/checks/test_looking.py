@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.checks import flows
-from bot.tables import Agent, Check, Day, Finding, Stage
+from bot.tables import Agent, Check, Day, Finding, Run, Stage
 from tests.paging.world import World
 
 
@@ -130,3 +130,11 @@ def test_what_a_check_would_say_now_changes_nothing(world: World) -> None:
 def test_a_check_that_is_not_due_is_left_alone(world: World) -> None:
     world.clock.move(timedelta(minutes=1))
     assert world.do(lambda tx: flows.look_step(tx, world.clock.now())) is False
+
+
+def test_a_recovery_is_seen_within_seconds_also_when_nobody_says_look(world: World) -> None:
+    world.run("failed")
+    now = world.clock.move(timedelta(seconds=1))
+    world.do(lambda tx: tx.add(Run(agent_id=1, ext_id="quiet", occurred_at=now, received_at=now, content="c", status="ok")))
+    world.move(seconds=10)
+    assert world.pages()[0].resolved_at == world.clock.now()

@@ -105,8 +105,8 @@ def test_a_ladder_that_reaches_nobody_falls_to_owners_then_leads_then_the_channe
 
     world.do(lambda tx: setattr(tx.scalars(select(Agent)).one(), "spec", {**tx.scalars(select(Agent)).one().spec, "ladder": "odd"}))
     def odd(tx):  # type: ignore[no-untyped-def]
-        registry = tx.scalars(select(Registry)).one()
-        registry.document = {**registry.document, "ladders": {"odd": [{"call": "@nobody-knows"}, {"call": "U0GONE", "after": "5m"}]}}
+        ladder = [{"call": "@nobody-knows"}, {"call": "U0GONE", "after": "5m"}]
+        tx.add(Registry(at=world.clock.now(), by="test", digest="e", document={"workspace": {"leads": ["U0ZOE"]}, "ladders": {"odd": ladder}}, agents=[]))
 
     world.do(odd)
     only("sam", "zoe")
