@@ -35,7 +35,7 @@ def look(tx: Session, now: datetime) -> Seen:
     overdue, since = tx.execute(select(func.count(), func.min(OutMessage.due_at)).where(OutMessage.due_at < now - LATE, OutMessage.state == "pending")).one()
     registry = newest_registry(tx)
     document: dict[str, Any] = registry.document if registry else {}
-    return Seen(
+    seen = Seen(
         agents=len(agents),
         ownerless=tuple(agent.name for agent in agents if not {"business", "operations"} <= roles_of[agent.id]),
         unheard=tuple(agent.name for agent in agents if agent.heard_at is None and agent.paused_at is None),
@@ -52,6 +52,8 @@ def look(tx: Session, now: datetime) -> Seen:
         failed=failed, failed_example=example, overdue=overdue, overdue_since=since,
         from_slack=tx.scalars(select(SeenSlack.key).limit(1)).first() is not None,
     )  # fmt: skip
+    tx.expunge_all()  # the rows are read on after the look is over
+    return seen
 
 
 def _places(tx: Session, agents: list[Agent]) -> Iterator[Place]:

@@ -12,7 +12,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.facts import Told
-from bot.routes.slack import UNAUTHORISED
+from bot.routes.outcome import Kind
+from bot.routes.slack import UNAUTHORISED, kind_of, word_of
 
 PATIENCE = 5.0  # seconds for one question
 AT_ONCE = 5
@@ -24,7 +25,7 @@ async def ask_slack(client: AsyncWebClient) -> Told:
     try:
         answer = await asyncio.wait_for(client.auth_test(), PATIENCE)
     except SlackApiError as error:
-        word = str(error.response.get("error") or error.response.status_code)
+        word = word_of(error)
         return Told("refused" if word in UNAUTHORISED else "away", word)
     except (SlackClientError, OSError, TimeoutError) as error:
         return Told("away", "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
@@ -42,7 +43,7 @@ async def ask_channels(client: AsyncWebClient, slack_ids: Sequence[str]) -> dict
             try:
                 answer = await asyncio.wait_for(client.conversations_info(channel=slack_id), PATIENCE)
             except SlackApiError as error:
-                return slack_id, {} if error.response.get("error") == "channel_not_found" else None
+                return slack_id, {} if word_of(error) == "channel_not_found" else None
             except (SlackClientError, OSError, TimeoutError):
                 return slack_id, None
             return slack_id, answer.get("channel") or {}
@@ -56,8 +57,8 @@ async def ask_app_token(client: AsyncWebClient, token: str) -> str | None:
     try:
         await asyncio.wait_for(client.apps_connections_open(app_token=token), PATIENCE)
     except SlackApiError as error:
-        word = str(error.response.get("error") or "")
-        return None if word in ("ratelimited", "") or error.response.status_code in (429, 500, 502, 503) else word
+        word = word_of(error)
+        return word if kind_of(word) is Kind.UNAUTHORISED or word in ("missing_scope", "not_allowed_token_type") else None
     except (SlackClientError, OSError, TimeoutError):
         return None
     return None

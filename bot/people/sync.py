@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.lanes import Lanes, Urgency
 from bot.people.directory import Team, missing_now, take_channel, take_group, take_user
+from bot.routes.slack import word_of
 from bot.tables import Mark, Person
 
 PAGE = 200  # as Slack recommends
@@ -109,8 +110,9 @@ def _taking(items: list[dict[str, Any]], take: Callable[[Session, dict[str, Any]
 
 
 def _word(error: SlackApiError) -> str:
-    needed = error.response.get("needed")
-    return f"{error.response.get('error')}" + (f" (needs the scope {needed})" if needed else "")
+    data = getattr(error.response, "data", None)
+    needed = data.get("needed") if isinstance(data, dict) else None
+    return word_of(error) + (f" (needs the scope {needed})" if needed else "")
 
 
 def _remember(tx: Session, now: datetime, result: Synced) -> None:

@@ -115,6 +115,13 @@ def _judge(refused: SlackApiError) -> Outcome:
     return Outcome(kind_of(error), error, found=found)
 
 
+def word_of(error: SlackApiError) -> str:
+    """Slack's name of an error; where a proxy or an outage answered with something that is not Slack's, the status."""
+    data = getattr(error.response, "data", None)
+    word = data.get("error") if isinstance(data, dict) else None
+    return str(word or f"http_{getattr(error.response, 'status_code', 0)}")
+
+
 def kind_of(error: str) -> Kind:
     """Slack's own name of an error, as the kind of outcome it is; what nobody knows yet is a plain refusal."""
     if error in UNAUTHORISED:

@@ -27,6 +27,7 @@ from bot.outbox import flows as outbox
 from bot.people.directory import Team
 from bot.people.flows import Actor, Refused, actor_of, find_person, require, roles_of
 from bot.people.rules import Act
+from bot.routes.slack import word_of
 from bot.surface import reading
 from bot.surface.press import Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
 from bot.tables import Person, SeenSlack
@@ -334,4 +335,4 @@ def _first_time(tx: Session, key: str | None, now: datetime) -> bool:
 
 
 def _named(error: BaseException) -> str:
-    return str(error.response.get("error")) if isinstance(error, SlackApiError) else type(error).__name__
+    return word_of(error) if isinstance(error, SlackApiError) else type(error).__name__
