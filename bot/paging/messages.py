@@ -168,9 +168,10 @@ def called_line(names: str, role: str, round: int, notes: Sequence[str], calls_b
     return Message("\n".join([told, *notes]))
 
 
-def over_line(page: PageView) -> Message:
-    """The quiet word to everybody called that it is over."""
-    return Message(f"It is over: {escape(page.resolved_why)} It lasted {span((page.resolved_at or page.opened_at) - page.opened_at)}. There is nothing to do for you.")
+def over_line(page: PageView, *, to_person: bool = False) -> Message:
+    """The quiet word that it is over, in the channel's thread and to everybody called."""
+    told = f"It is over: {escape(page.resolved_why)} It lasted {span((page.resolved_at or page.opened_at) - page.opened_at)}."
+    return Message(f"{told} There is nothing to do for you." if to_person else told)
 
 
 def open_pages_list(pages: Sequence[PageView]) -> Message:

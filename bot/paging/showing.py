@@ -47,7 +47,7 @@ def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> 
 def tell_all(tx: Session, now: datetime, page: Page) -> None:
     """One quiet line for everybody who was called: it is over."""
     view = page_view(tx, page)
-    told = messages.over_line(view)
+    told = messages.over_line(view, to_person=True)
     calls = calls_of(tx, page.id)
     for person in _in_slack(tx, page, calls):
         if outbox.find(tx, dm_key(page.id, person.id)) is not None:

@@ -43,7 +43,7 @@ def test_runs_in_a_row_are_counted(seen: str, after: int, well_after: int, state
 def test_a_failed_run_is_told_with_its_numbers_and_its_error() -> None:
     finding = run_failed.judge(runs("fffo"), RunFailedSpec(after=2), NOW)
     assert finding.title == "3 runs in a row failed"
-    assert finding.says == "3 runs in a row failed (a problem from 2 on): boom."
+    assert finding.says == "3 runs in a row failed (a problem from 2 in a row on): boom."
     assert (finding.value, finding.threshold, finding.since) == (3, 2, NOW - timedelta(minutes=2))
     assert finding.evidence["Failed run"] == "r0"
 

@@ -59,7 +59,8 @@ def judge(facts: RunFacts, spec: RunFailedSpec, now: datetime) -> Finding:
     first = facts.runs[in_row - 1]
     evidence = {"Failed run": newest.name, "Its error": newest.error or "the agent gave no reason", "Version": newest.version}
     how_many = f"{in_row} runs in a row failed" if in_row > 1 else "The last run failed"
-    says = f"{how_many} (a problem from {spec.after} on)" + (f": {newest.error[:300]}" if newest.error else ", and the agent gave no reason") + "."
+    allowed = f" (a problem from {spec.after} in a row on)" if spec.after > 1 else ""
+    says = f"{how_many}{allowed}" + (f": {newest.error[:300].rstrip('.')}" if newest.error else ", and the agent gave no reason") + "."
     if in_row < spec.after:
         return Finding(State.SAME, "A run failed", says, since=first.at, value=in_row, threshold=spec.after, evidence=evidence)
     if newest.at < now - spec.window:
