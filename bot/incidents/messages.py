@@ -124,7 +124,7 @@ def closing_words(incident: IncidentView, doers: Sequence[tuple[str, int]]) -> M
     """The last line in the thread: how long it took, and who did what."""
     lasted = span((incident.closed_at or incident.opened_at) - incident.opened_at)
     who = ", ".join(f"{name} ({steps} {'step' if steps == 1 else 'steps'})" for name, steps in doers) or "nobody settled a step"
-    waived = [f"{item.number}. {escape(clip(item.words, 120))} ({escape(clip(item.note, 200))})" for item in incident.items if item.state == "waived"]
+    waived = [f"{item.number}. {escape(clip(item.words.rstrip('.'), 120))} ({escape(clip(item.note, 200))})" for item in incident.items if item.state == "waived"]
     text = f"Incident #{incident.id} is closed by {incident.closed_by} after {lasted}. Who did what: {who}."
     if waived:
         text += "\nWaived: " + "; ".join(waived) + "."
@@ -215,9 +215,9 @@ def _mark(item: ItemView) -> str:
 
 def _state(incident: IncidentView) -> str:
     if incident.closed_at is not None:
-        return f"closed after {span(incident.closed_at - incident.opened_at)}"
+        return f"Closed after {span(incident.closed_at - incident.opened_at)}"
     phase = next((item.phase for item in incident.items if item.state == "open"), "learn")
-    return f"open, at “{PHASES.get(phase, phase)}”"
+    return f"Open, at “{PHASES.get(phase, phase)}”"
 
 
 def _lead_button(incident: IncidentView) -> dict[str, Any]:
