@@ -23,7 +23,8 @@ def read_time(value: Any) -> datetime:
     """RFC 3339 with a zone, in UTC; raises with the remedy."""
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+            moment = datetime.fromisoformat(value.upper())
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
     raise PydanticCustomError("time", "write a time with its zone, such as 2026-11-20T08:00:00Z (RFC 3339)")
@@ -32,7 +33,11 @@ def read_time(value: Any) -> datetime:
 def read_money(value: Any) -> int:
     """A decimal as text, in nano-units (9 decimals, rounded half to even); raises with the remedy."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value) and not value.startswith("-"):
-        nano = int((Decimal(value) * NANO).quantize(Decimal(1), ROUND_HALF_EVEN))
+        whole, _, part = value.partition(".")
+        if len(part) <= 9:
+            nano = int(whole) * NANO + int(part.ljust(9, "0"))
+        else:
+            nano = int((Decimal(value) * NANO).quantize(Decimal(1), ROUND_HALF_EVEN))
         if nano <= LARGEST:
             return nano
     raise PydanticCustomError("money", 'write an amount from 0 to 9007199 as text, such as "0.0031"')

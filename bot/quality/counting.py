@@ -51,7 +51,7 @@ def outcome_metric(result: str) -> str:
 
 
 def cost_metric(currency: str) -> str:
-    """Money in nano-units, by currency. Costs of runs lie in their bin, other costs in bin 0: the total is the sum of all."""
+    """Money in nano-units, by currency. Costs of runs lie in bins (by the day, half a doubling wide), other costs in bin 0: the total is the sum of all."""
     return f"cost.{currency}"
 
 
