@@ -58,7 +58,8 @@ class Depth:
     line: Line
     target: float
     default_target: bool
-    scores: dict[Source, Score]  # by source, trailing days
+    scores: dict[Source, Score]
+    days_of: dict[Source, int]  # over how many days each of them is counted
     baseline: Baseline | None
     trailing: Score  # the last seven days, of the source that the headline tells
     before: Score  # the seven days before those

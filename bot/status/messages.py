@@ -120,7 +120,7 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     if found.about:
         head.append(found.about)
     sections = [(verdict_line(line) + (f" ({line.department})" if line.department else ""), head)]
-    quality = [f"{SAME[name]}: {score_text(score, 7 if name == 'outcomes' else line.days)}" for name, score in found.scores.items() if score.n or name == "people"]
+    quality = [f"{SAME[name]}: {score_text(score, found.days_of[name])}" for name, score in found.scores.items() if score.n or name == "people"]
     target = f"Target: {percent(found.target)} good{' (default)' if found.default_target else ''}"
     base = found.baseline
     if base is not None:

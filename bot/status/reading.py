@@ -112,11 +112,14 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
     days = days_between(first, today)
     judged = [by_day.get((day, metric), (0, 0)) for day in days]
     channel = tx.scalars(select(Channel.name).where(Channel.slack_id == agent.channel_id)).first()
+    people_days = _days(row, "people")
+    days_of: dict[Source, int] = {"people": people_days, "people.sampled": people_days, "people.volunteers": people_days, "evaluations": _days(row, "evaluations"), "outcomes": TRAILING}
     return Depth(
         line=line,
         target=spec.target or DEFAULT_TARGET,
         default_target=spec.target is None,
-        scores={name: _score(facts, name, "trailing" if _days(row, "evaluations" if name == "evaluations" else "people") == TRAILING else "longer") for name in SOURCES},
+        scores={name: _score(facts, name, "trailing" if days_of[name] == TRAILING else "longer") for name in SOURCES},
+        days_of=days_of,
         baseline=tx.scalars(select(Baseline).where(Baseline.agent_id == agent.id, Baseline.source == source, Baseline.current).order_by(Baseline.id.desc())).first(),
         trailing=_score(facts, source, "trailing"),
         before=_score(facts, source, "before"),
