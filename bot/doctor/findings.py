@@ -23,7 +23,9 @@ class Finding:
 
     @property
     def line(self) -> str:
-        return f"{MARKS[self.state]} {self.what}" + (f" {self.remedy}" if self.remedy else "")
+        # Names come from elsewhere: nothing in them may command the terminal.
+        told = f"{MARKS[self.state]} {self.what}" + (f" {self.remedy}" if self.remedy else "")
+        return "".join(each if each.isprintable() else " " for each in told)
 
     def as_json(self) -> dict[str, Any]:
         return {"about": self.about, "state": self.state, "bad": self.bad, "what": self.what, "remedy": self.remedy}

@@ -119,12 +119,11 @@ def judge_owner(owner: Owner, now: datetime) -> Iterator[Finding]:
     if owner.declined:
         yield Finding("owner", f"{name} pressed `Not me`: {listed(list(owner.declined), 3)}.", name_other)
     if owner.unconfirmed:
-        for_long = span(now - owner.asked_at) if owner.asked_at else "a while"
-        told = f"{name} has not accepted for {for_long}: {listed(list(owner.unconfirmed), 3)}."
+        waits = now - owner.asked_at if owner.asked_at else NEW
+        told = f"{name} has not accepted {'yet' if waits < NEW else f'for {span(waits)}'}: {listed(list(owner.unconfirmed), 3)}."
         ask = f"Ask {name} to press `Accept` in the bot's direct message, or name somebody else."
-        late = owner.asked_at is not None and now - owner.asked_at >= ANSWER_WITHIN
-        yield Finding("owner", told, ask) if late else remark("owner", told, ask)
-        if person.dm_channel is None and owner.asked_at is not None and now - owner.asked_at >= NEW:
+        yield Finding("owner", told, ask) if waits >= ANSWER_WITHIN else remark("owner", told, ask)
+        if person.dm_channel is None and owner.asked_at is not None and waits >= NEW:
             yield Finding("owner", f"The bot has no direct message with {name} ({roles}) yet: nothing has reached them.", "See what is said above and below about the token, the scope `im:write` and messages that failed.")
 
 

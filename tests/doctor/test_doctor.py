@@ -13,6 +13,7 @@ from bot.app import House
 from bot.blocks import Message
 from bot.clock import MovedClock
 from bot.doctor import Finding, examine
+from bot.doctor.findings import listed, shortened
 from bot.jobs import jobs_of
 from bot.outbox import flows as outbox
 from bot.settings import Settings
@@ -142,7 +143,7 @@ async def test_owners_who_cannot_be_reached_are_named_with_their_roles(database_
         found = await examine(t.house)
         assert "✗ Maya Haddad (business owner of Support triage) is a guest, and may press nothing." in said(found, bad=True)
         assert "✗ Lea Khoury (backup of Support triage) has no Slack account here" in said(found, bad=True)
-        assert "• Omar Nassar has not accepted for 0 seconds: operations owner of Support triage." in said(found, bad=False)
+        assert "• Omar Nassar has not accepted yet: operations owner of Support triage." in said(found, bad=False)
         await t.write(lambda tx: tx.execute(update(Person).where(Person.slack_id == "U0OMAR").values(dm_channel=None)))
         clock.move(timedelta(days=4))
         told = said(await examine(t.house), bad=True)
@@ -272,3 +273,14 @@ async def test_the_look_changes_nothing(database_url: str, clock: MovedClock) ->
         await examine(t.house)
         assert await rows() == before
         assert t.ws.calls[-1].method == "auth.test"
+
+
+def test_a_name_cannot_command_the_terminal_and_long_lists_say_how_much_is_left_out() -> None:
+    assert Finding("owner", "\x1b[2JEve\nis here.").line == "✗  [2JEve is here."
+    many = shortened([Finding("owner", f"{number} is away.") for number in range(25)])
+    assert len(many) == 21
+    assert many[-1].line == "✗ ... and 5 more like this."
+    assert listed(["A"]) == "A"
+    assert listed(["A", "B"]) == "A and B"
+    assert listed(["A", "B", "C"]) == "A, B and C"
+    assert listed(list("ABCDEFG")) == "A, B, C, D and 3 more"
