@@ -23,6 +23,7 @@ from bot.quality.rules import Verdict
 from bot.quality.words import joined, plural
 
 LOOK_EVERY = timedelta(minutes=10)  # how often late data is looked for
+MORNING = timedelta(hours=9)  # from a midnight to about when it is told
 STAYS_OPEN = timedelta(days=2)  # how long late data may still edit a posted digest
 
 
@@ -92,8 +93,12 @@ def covered(day: date, hours: Hours, covered_until: datetime | None) -> tuple[da
 
 
 def days_of(covers_from: datetime, covers_until: datetime, zone: str) -> tuple[str, str]:
-    """The first and last local day of an agent that a span covers; spans that meet never share a day."""
-    first, after = local_day(covers_from, zone), local_day(covers_until, zone)
+    """The first and last local day of an agent that a span covers: those that are over in the morning the span is told.
+
+    An agent an hour west of the channel still has the last hour of its day before it at the channel's midnight, but
+    not at nine. Spans that meet never share a day, and leave none out.
+    """
+    first, after = local_day(covers_from + MORNING, zone), local_day(covers_until + MORNING, zone)
     return first, max(first, day_before(after))
 
 

@@ -85,6 +85,14 @@ def test_monday_covers_the_weekend_also_the_first_time() -> None:
     assert days_of(*span, "Europe/Paris") == ("2026-11-20", "2026-11-22")
 
 
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Europe/London", "America/Los_Angeles", "Asia/Tokyo"])
+def test_agents_of_one_channel_in_other_zones_are_told_by_their_own_day_of_the_same_date(zone: str) -> None:
+    """Midnight in Paris is 23:00 in London: the day before it is over when the summary is told, at nine."""
+    for day in range(16, 21):
+        span = covered(date(2026, 11, day), PARIS, day_bounds(f"2026-11-{day - 1}", "Europe/Paris")[0])
+        assert days_of(*span, zone) == (f"2026-11-{day - 1}", f"2026-11-{day - 1}")
+
+
 def test_a_digest_time_moved_later_in_the_day_posts_no_second_one() -> None:
     later = replace(PARIS, at=time(11))
     assert next_due(at("2026-11-20T08:05"), later, date(2026, 11, 20)) == at("2026-11-23T10:00")
