@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,8 @@ from bot.intake.judging import Item, Refusal
 from bot.intake.store import Learned, store
 from bot.intake.taking import Intake
 from bot.lanes import Urgency
-from bot.tables import ImportRun
+from bot.quality.flows import mark_dirty
+from bot.tables import AgentNow, ImportRun
 
 LINES = 500  # of one transaction: what was read and how far it came are committed together
 LONGEST = 1024 * 1024  # bytes of one line
@@ -60,11 +61,13 @@ async def import_file(intake: Intake, path: Path, *, at_once: int = LINES) -> As
     elif run.done_bytes:
         yield {"text": f"Going on after {run.done_bytes:,} bytes, where the last import of this file stopped."}
     shown: list[dict[str, Any]] = []
+    told_of: set[int] = set()  # the agents that something new was read of
     slices = _slices(path, run.done_bytes, at_once)
     try:
         while (part := await asyncio.to_thread(next, slices, None)) is not None:
             items, refused = await intake.judge_all(part.raws, None, any_age=True)
             await _keep(intake, run, part, items, refused)
+            told_of.update(item.agent.id for item in items if item.said == "accepted")
             refused += [item.said for item in items if isinstance(item.said, Refusal)]
             for each in sorted(refused, key=lambda each: each.index):
                 if len(shown) < SHOWN:
@@ -81,7 +84,7 @@ async def import_file(intake: Intake, path: Path, *, at_once: int = LINES) -> As
             raise
         yield {"error": f"the database is away; {run.done_bytes:,} bytes are imported. Start the import again: it goes on from there.", "exit": UNREADABLE}
         return
-    await intake.lanes.write(lambda tx: _finish(tx, intake.clock.now(), run, path.name))
+    await intake.lanes.write(lambda tx: _finish(tx, intake.clock.now(), run, path.name, told_of))
     if run.refused > len(shown):
         yield {"text": f"and {run.refused - len(shown):,} more lines were refused"}
     words = f"{path.name}: {run.accepted:,} events imported, {run.duplicates:,} were known already, {run.refused:,} refused."
@@ -106,9 +109,15 @@ def _begin(tx: Session, now: datetime, digest: str) -> ImportRun:
     return run
 
 
-def _finish(tx: Session, now: datetime, run: ImportRun, name: str) -> None:
+def _finish(tx: Session, now: datetime, run: ImportRun, name: str, told_of: set[int]) -> None:
     row = tx.get_one(ImportRun, run.id)
     row.finished_at = now
+    tx.flush()
+    # History may hold a baseline: the next fold looks for one, as it does on a new day.
+    ids = sorted(told_of)
+    for start in range(0, len(ids), LINES):
+        tx.execute(update(AgentNow).where(AgentNow.agent_id.in_(ids[start : start + LINES])).values(folded_at=None), execution_options={"synchronize_session": False})
+    mark_dirty(tx, now, ids)
     words = f"{name}: {run.accepted} events, {run.duplicates} known, {run.refused} refused"
     audit.record(tx, now, "import.finish", f"import:{run.id}", came_from="cli", words=words[:500], evidence={"sha256": run.digest})
 
