@@ -119,8 +119,8 @@ def judge(facts: Standing) -> Finding:
         return Finding(Verdict.SILENT, why, rank_of(Verdict.SILENT, headline), headline, machine, None)
     reached = [(name, score) for name, score in (("people", facts.people), ("evaluations", facts.evaluations)) if score.n >= facts.min_samples]
     if not reached:
-        headline = facts.people if facts.people.n or not facts.evaluations.n else facts.evaluations
-        machine = headline is facts.evaluations
+        machine = facts.people.n == 0 < facts.evaluations.n
+        headline = facts.evaluations if machine else facts.people
         return Finding(Verdict.LEARNING, _learning_words(learning), rank_of(Verdict.LEARNING, headline), headline, machine, None, learning)
     # The worse of people and machines drives; where both say the same, people do.
     verdicts = [(_against(score, facts.target), name, score) for name, score in reached]
