@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 SCHEMA = "0001"  # the newest migration; serving refuses any other (a test holds it equal to Alembic's head)
 
 _WAKES = "wakes"
+_WAKES_HERE = "wakes here"
 
 
 class DatabaseInUse(Exception):
@@ -83,15 +84,14 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open the one transaction of this click, request or step; commit at the end, roll back on any error."""
-        with self._sessions() as tx:
-            with tx.begin():
-                yield tx
-                wakes: set[str] = tx.info.get(_WAKES, set())
-                if wakes and not self.is_sqlite:
-                    for name in sorted(wakes):
-                        tx.execute(text("SELECT pg_notify('aiops_wake', :name)"), {"name": name})
+        with self._sessions() as tx, tx.begin():
+            yield tx
+            wakes: set[str] = tx.info.get(_WAKES, set())
+            if wakes and not self.is_sqlite:
+                for name in sorted(wakes):
+                    tx.execute(text("SELECT pg_notify('aiops_wake', :name)"), {"name": name})
         if self.on_wake is not None:
-            for name in wakes:
+            for name in wakes | tx.info.get(_WAKES_HERE, set()):
                 self.on_wake(name)
 
     @contextlib.contextmanager
@@ -140,9 +140,13 @@ class Database:
             self._lock_file = None
 
 
-def wake(tx: Session, loop: str) -> None:
-    """After this transaction commits, wake the loop of that name here and in the other processes."""
-    tx.info.setdefault(_WAKES, set()).add(loop)
+def wake(tx: Session, loop: str, *, here: bool = False) -> None:
+    """After this transaction commits, wake the loop of that name here and in the other processes.
+
+    `here` wakes only this one: for what every commit of intake does, where a NOTIFY each time would cost more than
+    the work (PostgreSQL lets one transaction at a time commit with one).
+    """
+    tx.info.setdefault(_WAKES_HERE if here else _WAKES, set()).add(loop)
 
 
 def is_outage(error: BaseException) -> bool:

@@ -109,8 +109,7 @@ class Counts:
             tallies += [(agent_id, metric, number, 0, n, total) for metric, (n, total) in costs.items() if n or total]
         self._buckets.clear()
         # In the order of keys: writers that lock rows in one order cannot deadlock.
-        _write_tallies(tx, sorted(tallies))
-        _write_days(tx, sorted([(*key, n, total) for key, (n, total) in days.items() if n or total]))
+        _write(tx, sorted(tallies), sorted([(*key, n, total) for key, (n, total) in days.items() if n or total]))
 
 
 def add_to(bucket: dict[tuple[str, int], list[int]], metric: str, n: int = 1, total: int = 0, bin: int = 0) -> None:
@@ -152,35 +151,28 @@ _TALLY_ARRAYS = (
 )
 _DAY_ARRAYS = (
     "SELECT a, d, m, b, %(slot)s, n, s"
-    " FROM unnest(%(a)s::bigint[], %(d)s::text[], %(m)s::text[], %(b)s::int[], %(n)s::bigint[], %(s)s::bigint[]) AS r(a, d, m, b, n, s)"
+    " FROM unnest(%(da)s::bigint[], %(dd)s::text[], %(dm)s::text[], %(db)s::int[], %(dn)s::bigint[], %(ds)s::bigint[]) AS r(a, d, m, b, n, s)"
 )
+_BOTH = f"WITH written AS ({_TALLIES.replace('%s', _TALLY_ARRAYS)}) {_DAYS.replace('%s', _DAY_ARRAYS)}"
 
 
-def _write_tallies(tx: Session, rows: list[tuple[int, str, int, int, int, int]]) -> None:
-    if not rows:
+def _write(tx: Session, tallies: list[tuple[int, str, int, int, int, int]], days: list[tuple[int, str, str, int, int, int]]) -> None:
+    if not days:
         return
-    slot = slot_of(tx)
+    slot, connection = slot_of(tx), tx.connection()
     if tx.get_bind().dialect.name == "sqlite":
-        times = {row[2]: f"{datetime.fromtimestamp(row[2] * BUCKET_SECONDS, UTC):%Y-%m-%d %H:%M:%S}.000000" for row in rows}
-        told = [(a, m, times[number], b, slot, n, total) for a, m, number, b, n, total in rows]
-        tx.connection().exec_driver_sql(_TALLIES % _ROW, told)
+        if tallies:
+            times = {row[2]: f"{datetime.fromtimestamp(row[2] * BUCKET_SECONDS, UTC):%Y-%m-%d %H:%M:%S}.000000" for row in tallies}
+            told = [(a, m, times[number], b, slot, n, total) for a, m, number, b, n, total in tallies]
+            connection.exec_driver_sql(_TALLIES % _ROW, told)
+        connection.exec_driver_sql(_DAYS % _ROW, [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in days])
         return
-    a, m, t, b, n, s = zip(*rows, strict=True)
-    seconds = [number * BUCKET_SECONDS for number in t]
-    arrays: dict[str, Any] = {"a": list(a), "m": list(m), "t": seconds, "b": list(b), "n": list(n), "s": list(s), "slot": slot}
-    tx.connection().exec_driver_sql(_TALLIES.replace("%s", _TALLY_ARRAYS), arrays)
-
-
-def _write_days(tx: Session, rows: list[tuple[int, str, str, int, int, int]]) -> None:
-    if not rows:
-        return
-    slot = slot_of(tx)
-    if tx.get_bind().dialect.name == "sqlite":
-        tx.connection().exec_driver_sql(_DAYS % _ROW, [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in rows])
-        return
-    a, d, m, b, n, s = zip(*rows, strict=True)
-    arrays: dict[str, Any] = {"a": list(a), "d": list(d), "m": list(m), "b": list(b), "n": list(n), "s": list(s), "slot": slot}
-    tx.connection().exec_driver_sql(_DAYS.replace("%s", _DAY_ARRAYS), arrays)
+    # Both tables in one statement: a round trip less for every group of events.
+    a, m, t, b, n, s = zip(*tallies, strict=True) if tallies else ((),) * 6
+    da, dd, dm, db, dn, ds = zip(*days, strict=True)
+    arrays: dict[str, Any] = {"a": a, "m": m, "t": [number * BUCKET_SECONDS for number in t], "b": b, "n": n, "s": s}
+    arrays |= {"da": da, "dd": dd, "dm": dm, "db": db, "dn": dn, "ds": ds}
+    connection.exec_driver_sql(_BOTH, {**{name: list(values) for name, values in arrays.items()}, "slot": slot})
 
 
 # Advisory locks (any number of ours, slot): the session that holds one owns that slot.

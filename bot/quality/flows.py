@@ -108,7 +108,7 @@ def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
     """
     ids = sorted(set(agent_ids))
     if ids and tx.get_bind().dialect.name == "sqlite" and _marked_at_once(tx, now, ids):
-        wake(tx, "fold")
+        wake(tx, "fold", here=True)
         return
     insert_now = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
     for start in range(0, len(ids), CHUNK):
@@ -127,7 +127,7 @@ def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
             )
             tx.execute(first.on_conflict_do_update(index_elements=["agent_id"], set_={"dirty_at": now}))
     if ids:
-        wake(tx, "fold")
+        wake(tx, "fold", here=True)
 
 
 def _marked_at_once(tx: Session, now: datetime, ids: list[int]) -> bool:
