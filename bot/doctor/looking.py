@@ -58,11 +58,12 @@ def look(tx: Session, now: datetime) -> Seen:
 
 def _places(tx: Session, agents: list[Agent]) -> Iterator[Place]:
     found: dict[str, list[str]] = defaultdict(list)
+    shown = {agent.id: str((agent.spec.get("outputs") or {}).get("in") or "") for agent in agents}
+    channels = {ref: find_channel(tx, ref) for ref in {*shown.values()} - {""}}
     for agent in agents:
         if agent.channel_id:
             found[agent.channel_id].append(agent.name)
-        shown_in = (agent.spec.get("outputs") or {}).get("in")
-        channel = find_channel(tx, shown_in) if shown_in else None
+        channel = channels.get(shown[agent.id])
         if channel is not None and channel.slack_id != agent.channel_id:
             found[channel.slack_id].append(agent.name)
     rows = {row.slack_id: row for row in tx.scalars(select(Channel))}
