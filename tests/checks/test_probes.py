@@ -34,14 +34,15 @@ async def once(request: Request) -> Response:
 
 
 async def hangs(request: Request) -> Response:
-    await asyncio.sleep(30)
+    await asyncio.sleep(4)
     return PlainTextResponse("late")
 
 
 async def endless(request: Request) -> Response:
     async def chunks() -> AsyncIterator[bytes]:
-        while True:
+        for _ in range(200):  # 1.6 MB: far more than is read
             yield b"x" * 8192
+            await asyncio.sleep(0)  # or the server would never hear that nobody listens any more
 
     return StreamingResponse(chunks())
 
