@@ -17,10 +17,15 @@ def test_the_migrations_build_exactly_the_tables_in_code(db: Database) -> None:
 
 def test_a_transaction_that_raises_keeps_nothing(db: Database) -> None:
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
-    with pytest.raises(RuntimeError), db.transaction() as tx:
-        tx.add(Decision(at=now, action="a", subject="s", came_from="cli"))
-        tx.flush()
-        raise RuntimeError
+
+    def broken() -> None:
+        with db.transaction() as tx:
+            tx.add(Decision(at=now, action="a", subject="s", came_from="cli"))
+            tx.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     with db.transaction() as tx:
         tx.add(Decision(at=now, action="b", subject="s", came_from="cli"))
     with db.reading() as tx:

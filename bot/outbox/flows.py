@@ -122,7 +122,7 @@ def file(
 
 def mend(tx: Session, now: datetime, key: str, message: Message) -> None:
     """Edit a call that already stands outside in place, so that no button stays on it; one not yet sent is left alone."""
-    row = find(tx, key)
+    row = _held(tx, key)
     if row is None or row.want == message.want() or row.state in ("dropped", "failed", "removed"):
         return
     if row.shown_rev > 0 or row.lease_until is not None:
