@@ -1,0 +1,241 @@
+"""Everything that can be pressed, sent or said, tried by those who may do nothing: a guest and somebody from elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.blocks import actions, button
+from bot.clock import MovedClock
+from bot.feedback.rules import REASONS
+from bot.tables import AgentOwner, Digest, Incident, IncidentItem, OutMessage, Output, Page, Review
+from bot.tables.table import Table
+from bot.workspace import signature
+from tests.kit.house import REGISTRY, Town, town
+
+OUTSIDERS = ("gina", "zoe")  # a guest of this workspace, and a stranger in a shared channel
+
+# By what a value names: every handler is pressed with something that exists, as a curious outsider would.
+THING = {
+    "agents.accept": ("owner",),
+    "agents.accept_all": ("owner",),
+    "agents.decline": ("owner",),
+    "agents.more": ("owner",),
+    "agents.earlier": ("owner",),
+    "agents.name": ("slug",),
+    "digests.reviewed": ("digest",),
+    "feedback.thumb": ("output:good", "output:bad"),
+    "feedback.tell": ("output",),
+    "feedback.take_back": ("output",),
+    "feedback.reviews": ("reviews",),
+    "feedback.judge": ("review:good", "review:bad"),
+    "feedback.skip": ("review",),
+    **{f"feedback.reason.{name}": (f"output:{name}",) for name in REASONS},
+    "home.rate": ("output",),
+    "incidents.open": ("page",),
+    "incidents.done": ("item",),
+    "incidents.item": ("done:item", "waive:item", "reopen:item"),
+    "incidents.lead": ("incident",),
+    "incidents.close": ("incident",),
+    "incidents.show": ("incident",),
+    "paging.acknowledge": ("page",),
+    "paging.take": ("page",),
+    "paging.test": ("agent",),
+    "status.agent": ("agent",),
+    "surface.share": ("status", "agent", "incident", "page"),
+}
+FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "agents.add": ("", {"name": "Sneaky", "department": "None", "business": "U0GINA", "operations": "U0GINA", "channel": "C0SUPPORT", "template": "plain"}),
+    "agents.name": ("slug", {"role": "operations", "person": "U0GINA"}),
+    "feedback.tell": ("output", {"comment": "mine"}),
+    "feedback.rate": ("output", {"thumb": "bad", "comment": "mine"}),
+    "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
+    "incidents.note": ("item", {"note": "done by me"}),
+    "incidents.waive": ("item", {"reason": "because"}),
+}
+WORDS = {
+    "": "something unheard of",
+    "agent": "agent add",
+    "away": "away until tomorrow",
+    "checklist": "checklist",
+    "close": "close",
+    "done": "done 1",
+    "help": "help",
+    "incident": "incident open support-triage it is mine",
+    "incidents": "incidents open support-triage it is mine",
+    "lead": "lead",
+    "mine": "mine",
+    "note": "note it was me",
+    "page": "page ack 1",
+    "pages": "pages ack 1",
+    "reopen": "reopen 1",
+    "status": "status",
+    "waive": "waive 1 because",
+}
+OPEN_TO_ALL = {"help", ""}  # they tell nothing but how the bot is used
+
+
+async def scene(t: Town) -> dict[str, str]:
+    """A house with one of everything that can be pressed; returns the values by what they name."""
+    await t.apply(REGISTRY.replace("stage: autonomous", "stage: autonomous\n    reviews: {reviewers: [U0DANA]}"))
+    await t.post(t.event("output", "o1", text="The parcel is at the depot."), t.event("output", "o2", text="It left on Monday."))
+    await t.settle()
+    await t.ws.press("dana", "support-ai", t.ws.messages("support-ai")[-1]["ts"], "feedback.thumb", (await outputs(t))[-1] + ":bad")
+    await t.post(t.event("run", "r1", status="failed", error="the index is gone"))
+    await t.settle()
+    page = await t.read(lambda tx: tx.scalars(select(Page)).one())
+    await t.ws.press("omar", "support-ai", (await place(t, f"page:{page.id}:channel"))[1], "incidents.open")
+    await t.settle()
+    await t.move(days=3)  # Monday: a digest and a review
+    assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
+
+    def found(tx: Session) -> dict[str, str]:
+        output, review = tx.scalars(select(Output)).all()[0], tx.scalars(select(Review)).all()[0]
+        owner = tx.scalars(select(AgentOwner)).all()[0]
+        return {
+            "output": f"output:{output.id}", "page": f"page:{page.id}", "review": f"review:{review.id}", "owner": f"owner:{owner.id}",
+            "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
+            "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
+            "reviews": f"reviews:{review.local_day}", "status": "status",
+        }  # fmt: skip
+
+    return await t.read(found)
+
+
+async def outputs(t: Town) -> list[str]:
+    return await t.read(lambda tx: [f"output:{number}" for number in tx.scalars(select(Output.id).order_by(Output.id))])
+
+
+async def place(t: Town, key: str) -> tuple[str, str]:
+    row = await t.read(lambda tx: tx.scalars(select(OutMessage).where(OutMessage.key == key)).one())
+    assert row.channel is not None
+    assert row.ts is not None
+    return row.channel, row.ts
+
+
+async def everything(t: Town) -> dict[str, list[Any]]:
+    """All that is stored, but for the list of deliveries taken and who was looked up in Slack."""
+
+    def look(tx: Session) -> dict[str, list[Any]]:
+        tables = [table for table in Table.metadata.sorted_tables if table.name not in ("seen_slack",)]
+        return {table.name: sorted(repr(tuple(row)) for row in tx.execute(select(table))) for table in tables}
+
+    return await t.read(look)
+
+
+def valued(shape: str, things: dict[str, str]) -> str:
+    """`output:good` with the output that exists; `done:item` with the number of the item that exists."""
+    first, _, rest = shape.partition(":")
+    if rest == "item":
+        return f"{first}:{things['item'].partition(':')[2]}"
+    return things.get(first, first) + (f":{rest}" if rest else "")
+
+
+def last_words(t: Town, who: str) -> str:
+    """The newest words that this person alone was told."""
+    told = t.ws.ephemerals(who)
+    return str(told[-1]["text"]) if told else ""
+
+
+async def test_the_tables_here_name_every_handler_there_is(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        surface = t.house.surface
+        assert set(surface.actions) == set(THING)
+        assert set(surface.views) == set(FORMS)
+        assert set(surface.words) == set(WORDS)
+        assert set(surface.shortcuts) == {"feedback.rate", "incidents.shortcut"}
+
+
+@pytest.mark.parametrize("who", OUTSIDERS)
+async def test_no_button_does_anything_for_an_outsider_and_every_one_answers_politely(database_url: str, clock: MovedClock, who: str) -> None:
+    async with town(database_url, clock) as t:
+        things = await scene(t)
+        before = await everything(t)
+        for action_id, shapes in THING.items():
+            for shape in shapes:
+                shown = await t.house.client.chat_postMessage(channel="C0SUPPORT", text="press", blocks=[actions(button("Press", action_id, valued(shape, things)))])
+                count = len(t.ws.ephemerals(who))
+                assert (await t.ws.press(who, "support-ai", str(shown["ts"]), action_id)).ok
+                await rest(t)
+                assert len(t.ws.ephemerals(who)) == count + 1, f"{action_id} with {shape} gave no answer"
+                polite(last_words(t, who), action_id)
+                assert await everything(t) == before, f"{action_id} with {shape} stored something"
+
+
+@pytest.mark.parametrize("who", OUTSIDERS)
+async def test_no_form_and_no_shortcut_does_anything_for_an_outsider(database_url: str, clock: MovedClock, who: str) -> None:
+    async with town(database_url, clock) as t:
+        things = await scene(t)
+        before = await everything(t)
+        numbers = itertools.count()
+        for callback, (shape, values) in FORMS.items():
+            state = {name: {name: {"type": "plain_text_input", "value": value}} for name, value in values.items()}
+            view = {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": valued(shape, things) if shape else "", "state": {"values": state}}
+            told = await submitted(t, {"type": "view_submission", "user": user(t, who), "team": {"id": t.ws.team_id}, "view": view, "trigger_id": f"{next(numbers)}.1.x"})
+            assert told["response_action"] == "update", callback
+            polite(str(told["view"]["blocks"][0]["text"]["text"]), callback)
+            assert await everything(t) == before, f"{callback} stored something"
+        message = await place(t, things["output"])
+        for callback in ("feedback.rate", "incidents.shortcut"):
+            count = len(t.ws.ephemerals(who))
+            await t.ws.shortcut(who, callback, "support-ai", message[1])
+            await rest(t)
+            assert len(t.ws.ephemerals(who)) == count + 1, callback
+            polite(last_words(t, who), callback)
+            assert await everything(t) == before, f"{callback} stored something"
+
+
+@pytest.mark.parametrize("who", OUTSIDERS)
+async def test_no_word_does_anything_for_an_outsider_typed_or_in_a_thread(database_url: str, clock: MovedClock, who: str) -> None:
+    async with town(database_url, clock) as t:
+        things = await scene(t)
+        thread = (await place(t, f"incident:{things['incident'].partition(':')[2]}"))[1]
+        before = await everything(t)
+        for name, said in WORDS.items():
+            if who == "gina":  # Slack itself lets nobody from elsewhere use our commands
+                count = len(t.ws.ephemerals(who))
+                assert (await t.ws.command(who, "support-ai", "/aiops", said)).ok, name
+                await rest(t)
+                assert len(t.ws.ephemerals(who)) == count + 1, name
+                if name not in OPEN_TO_ALL:
+                    polite(last_words(t, who), name)
+            count = len(t.ws.ephemerals(who))
+            await t.ws.say(who, "support-ai", f"<@U0AIOPS> {said}", thread_ts=thread)
+            await rest(t)
+            assert len(t.ws.ephemerals(who)) == count + 1, f"{name} in a thread gave no answer"
+            if name not in OPEN_TO_ALL:
+                polite(last_words(t, who), name)
+            assert await everything(t) == before, f"{name} stored something"
+
+
+async def rest(t: Town) -> None:
+    assert t.house.edge is not None
+    await t.house.edge.rest()
+    await t.ws.settle()
+
+
+def user(t: Town, who: str) -> dict[str, str]:
+    return {"id": f"U0{who.upper()}", "name": who, "team_id": "T0OTHER" if who == "zoe" else t.ws.team_id}
+
+
+async def submitted(t: Town, payload: dict[str, Any]) -> dict[str, Any]:
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    stamp = str(int(t.clock.now().timestamp()))
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature("signing", stamp, body)}
+    answer = await t.http.post("/slack/events", content=body, headers=headers)
+    assert answer.status_code == 200
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def polite(words: str, name: str) -> None:
+    """A refusal says who could, and hides no failure of ours."""
+    assert "went wrong" not in words, f"{name} said {words!r}"
+    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "asked of somebody else")
+    assert any(each in words for each in known), f"{name} said {words!r}"
