@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 from statistics import NormalDist, fmean
 from zoneinfo import ZoneInfo
 
 from tests.replay.convert import AIRLINE, HELP, PAUSE, Row, moments, rated_at
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 Z = NormalDist().inv_cdf(0.95)  # two-sided 90%
 
 
@@ -77,7 +78,7 @@ class Record:
 
     zone: str
     days: dict[date, Sum] = field(default_factory=lambda: defaultdict(Sum))
-    last_output: datetime = datetime.min.replace(tzinfo=UTC)
+    last_output: datetime = LONG_AGO
 
     def day(self, moment: datetime) -> date:
         return moment.astimezone(ZoneInfo(self.zone)).date()
@@ -160,7 +161,7 @@ def coding_agent(rows: list[Row], zone: str) -> Record:
 
 def _sessions(rows: list[Row]) -> list[int]:
     numbers = [0]
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         numbers.append(numbers[-1] + (row["time"] - before["time"] > PAUSE))
     return numbers
 
@@ -197,7 +198,3 @@ def working_day_after(moment: datetime, zone: str) -> datetime:
             left -= 1
         moment += timedelta(minutes=1)
     return moment
-
-
-def days_told(first: date, last: date) -> Iterable[date]:
-    return (first + timedelta(days=each) for each in range((last - first).days + 1))

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from starlette.applications import Starlette
 
 from bot.app import House
 from bot.outbox.rules import Rhythm
 from bot.quality.reading import Totals, totals
 from bot.tables import Agent, AgentNow, Baseline, Check, Day, Digest, Finding, OutMessage, Page, Problem
 from tests.kit.house import Town
+from tests.kit.server import serving
 from tests.replay import convert, figures
 from tests.replay.convert import AIRLINE, CODER, HELP, Event, Row
 from tests.replay.figures import Record, Sum
@@ -175,11 +177,16 @@ def quiet(tx: Session) -> tuple[Any, ...]:
 
 @contextlib.asynccontextmanager
 async def successor(t: Town) -> AsyncIterator[Town]:
-    """Another house on the same database and workspace: the first is left as it is, as after a kill."""
+    """Another house on the same database and workspace; the first lets go of its connections, as one that was killed does."""
+    await t.house.close()
     house = House(t.house.settings, clock=t.clock, ids=t.house.ids, rhythm=Rhythm.limitless())
     try:
-        await house.open()
-        yield Town(t.ws, house, t.clock, t.url, t.http, t.token)
+        async with serving(Starlette(routes=house.routes())) as url:
+            app = t.ws.app()
+            app.request_url = f"{url}/slack/events"
+            t.ws.store.save(app)
+            await house.open()
+            yield Town(t.ws, house, t.clock, url, t.http, t.token)
     finally:
         await house.close()
 

@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,6 @@ async def test_lines_in_any_order_with_bad_ones_between_give_the_same_figures_an
         await t.settle()
         for slug, record in records.items():
             people, days = window(record, NOW, "people")
-            row = await t.read(lambda tx, slug=slug: scene.now_of(tx, slug))
+            row = await t.read(partial(scene.now_of, slug=slug))
             assert row.facts["windows"]["people"] == days
             same(row.facts["scores"]["people"]["trailing" if days == 7 else "longer"], people)
