@@ -12,15 +12,19 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of, workspace_of
 from bot.calendars import day_before, local_day, parse_working_days
+from bot.checks.kinds.alert import AlertFacts, AlertSpec, Firing
+from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.kinds.no_data import NoDataSpec, SilenceFacts
 from bot.checks.kinds.quality import QualityFacts, QualitySpec
 from bot.checks.kinds.run_failed import RunFacts, RunFailedSpec, RunSeen
 from bot.quality.reading import score
-from bot.tables import Agent, Output, Run
+from bot.tables import Agent, Alert, Check, Output, Ping, Run
 
 TARGET = 0.80  # of agents whose registry entry names none
 RUNS_BACK = 30
+BEATS = 200  # pings of one heartbeat that are read: runs that overlap more than this are beyond measure
+ALERTS = 50  # alerts of one check that are told apart; more are counted
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,29 @@ LOADERS: dict[str, Callable[[Session, datetime, Agent, Any, Calendar], Any]] = {
 }
 
 
-def load(tx: Session, now: datetime, agent: Agent, spec: CheckSpec, calendar: Calendar) -> Any:
+def beat_facts(tx: Session, agent: Agent, check: Check) -> BeatFacts:
+    """The newest pings that tell of runs; a `/log` only shows that somebody is there."""
+    columns = (Ping.id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
+    newest = select(*columns).where(Ping.check_id == check.id, Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc())
+    rows = tx.execute(newest.limit(BEATS)).all()
+    words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
+    first_at = rows[-1].occurred_at if rows else tx.scalar(select(func.min(Ping.occurred_at)).where(Ping.check_id == check.id))
+    beats = tuple(Beat(row.occurred_at, row.status, row.rid, row.exit_code) for row in reversed(rows))
+    return BeatFacts(beats, check.watched_at or agent.created_at, agent.zone, first_at, (words or "").strip()[:1000])
+
+
+def alert_facts(tx: Session, agent: Agent, check: Check) -> AlertFacts:
+    """The alerts behind a check that fire now, and when the last one ended."""
+    firing = tx.scalars(select(Alert).where(Alert.check_id == check.id, Alert.ended_at.is_(None)).order_by(Alert.starts_at, Alert.id).limit(ALERTS)).all()
+    count = tx.scalar(select(func.count()).where(Alert.check_id == check.id, Alert.ended_at.is_(None))) if len(firing) == ALERTS else len(firing)
+    ended = None if firing else tx.scalar(select(func.max(Alert.ended_at)).where(Alert.check_id == check.id))
+    return AlertFacts(tuple(Firing(row.starts_at, row.labels, row.notes, row.url, row.left_out) for row in firing), count or 0, ended)
+
+
+def load(tx: Session, now: datetime, agent: Agent, spec: CheckSpec, calendar: Calendar, check: Check) -> Any:
     """The facts of one check whose kind needs no network."""
+    if isinstance(spec, HeartbeatSpec):
+        return beat_facts(tx, agent, check)
+    if isinstance(spec, AlertSpec):
+        return alert_facts(tx, agent, check)
     return LOADERS[spec.kind](tx, now, agent, spec, calendar)

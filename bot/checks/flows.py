@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.checks.facts import Calendar, calendar_of, load
 from bot.checks.kinds import KINDS, UnknownKind, read_spec
+from bot.checks.kinds.alert import ALERT_PREFIX
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand
 from bot.db import wake
@@ -28,6 +29,7 @@ BATCH = 100
 POISON = timedelta(minutes=5)  # how long a check that raised steps aside
 RECOVERS_WITHIN = timedelta(seconds=10)
 RESAY = timedelta(minutes=1)  # an open problem's numbers are renewed at most this often
+_WORDS = {"why": "", "severity": ""}  # fields of which no promise depends
 PROBING = [name for name, kind in KINDS.items() if kind.probes]
 
 
@@ -55,16 +57,18 @@ def _take_over(tx: Session, now: datetime, agent: Agent) -> None:
         check = had.get(name)
         kind = str(written.get("kind", ""))[:32]
         if check is None:
-            check = Check(agent_id=agent.id, name=name, kind=kind, severity="notice", spec={})
+            check = Check(agent_id=agent.id, name=name, kind=kind, severity="notice", spec={}, watched_at=now)
             tx.add(check)
         elif check.kind != kind:
             close_problem(tx, now, check, "The check was replaced by one of another kind.")
             check.state, check.fails, check.passes, check.since = "new", 0, 0, None
+        if check.archived_at is not None or {**check.spec, **_WORDS} != {**written, **_WORDS}:
+            check.watched_at = now  # a new schedule was not promised before it was written
         _write_spec(check, written, kind)
         check.archived_at, check.due_at = None, now
         check.cursor, check.says = {}, ""  # whatever it says next is said anew
     for name, check in had.items():
-        if name not in wanted and check.archived_at is None:
+        if name not in wanted and check.archived_at is None and not name.startswith(ALERT_PREFIX):
             close_problem(tx, now, check, "The check was taken out of the registry.")
             check.archived_at, check.due_at, check.state, check.fails, check.passes = now, None, "new", 0, 0
     wake(tx, "checks")
@@ -143,8 +147,11 @@ def _look(tx: Session, now: datetime, check: Check, agent: Agent, calendar: Cale
     if spec is None:
         return
     with tx.no_autoflush:  # the rows of the batch are written together at its end
-        facts = load(tx, now, agent, spec, calendar)
-    apply_finding(tx, now, check, spec, KINDS[spec.kind].judge(facts, spec, now))
+        facts = load(tx, now, agent, spec, calendar, check)
+    kind = KINDS[spec.kind]
+    apply_finding(tx, now, check, spec, kind.judge(facts, spec, now))
+    if kind.next_look is not None and check.due_at is not None:
+        check.due_at = min(check.due_at, kind.next_look(facts, spec, now))
 
 
 def spec_or_none(tx: Session, now: datetime, check: Check) -> CheckSpec | None:
@@ -205,5 +212,5 @@ def test_check(tx: Session, now: datetime, check: Check, facts: Any) -> Finding:
     spec = read_spec(check.spec)
     agent = tx.get_one(Agent, check.agent_id)
     if facts is None:
-        facts = load(tx, now, agent, spec, calendar_of(tx))
+        facts = load(tx, now, agent, spec, calendar_of(tx), check)
     return KINDS[spec.kind].judge(facts, spec, now)

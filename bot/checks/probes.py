@@ -20,6 +20,7 @@ from bot.agents.reading import agent_by_slug
 from bot.checks import flows
 from bot.checks.kinds import KINDS, read_spec
 from bot.checks.kinds.http import AnswerFacts, HttpSpec
+from bot.checks.kinds.prometheus import PrometheusSpec
 from bot.clock import Clock
 from bot.lanes import Lanes, Urgency
 from bot.paging.rules import Finding
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 BODY = 64 * 1024  # bytes read of an answer
 AT_ONCE = 50
 
+Probed = HttpSpec | PrometheusSpec
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -43,8 +45,14 @@ async def resolve_name(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-async def ask(spec: HttpSpec, clock: Clock, resolve: Resolve = resolve_name) -> AnswerFacts:
-    """Ask one address; every way it can go wrong becomes facts."""
+async def ask(spec: Probed, clock: Clock, resolve: Resolve = resolve_name) -> AnswerFacts:
+    """Ask what a check asks; every way it can go wrong becomes facts."""
+    if isinstance(spec, PrometheusSpec):
+        return await _ask(spec.as_http(), clock, resolve, most=spec.BODY)
+    return await _ask(spec, clock, resolve)
+
+
+async def _ask(spec: HttpSpec, clock: Clock, resolve: Resolve, *, most: int = BODY) -> AnswerFacts:
     at, began = clock.now(), asyncio.get_running_loop().time()
 
     def took() -> int:
@@ -52,7 +60,7 @@ async def ask(spec: HttpSpec, clock: Clock, resolve: Resolve = resolve_name) -> 
 
     try:
         async with asyncio.timeout(spec.patience()):
-            status, url, body = await _follow(spec, resolve)
+            status, url, body = await _follow(spec, resolve, most)
         return AnswerFacts(at, url, status, took(), body)
     except NotAllowed as refused:
         return AnswerFacts(at, spec.url, None, took(), error=str(refused))
@@ -62,7 +70,7 @@ async def ask(spec: HttpSpec, clock: Clock, resolve: Resolve = resolve_name) -> 
         return AnswerFacts(at, spec.url, None, took(), error=_words(error))
 
 
-async def _follow(spec: HttpSpec, resolve: Resolve) -> tuple[int, str, bytes]:
+async def _follow(spec: HttpSpec, resolve: Resolve, most: int) -> tuple[int, str, bytes]:
     url = spec.url
     # Fresh connections each time: a probe is to see what a stranger sees, and proxies of the machine are not asked.
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=spec.patience()) as client:
@@ -74,7 +82,7 @@ async def _follow(spec: HttpSpec, resolve: Resolve) -> tuple[int, str, bytes]:
                 if answer.is_redirect and location and spec.redirects:
                     url = urljoin(url, location)
                     continue
-                return answer.status_code, url, await _bounded(answer)
+                return answer.status_code, url, await _bounded(answer, most)
             finally:
                 await answer.aclose()
     raise NotAllowed(f"more than {spec.redirects} redirects, the last one to {url[:200]}")
@@ -100,12 +108,12 @@ async def _request(client: httpx.AsyncClient, spec: HttpSpec, url: str, resolve:
     return client.build_request(spec.method, pinned, headers=headers, extensions={"sni_hostname": host})
 
 
-async def _bounded(answer: httpx.Response) -> bytes:
+async def _bounded(answer: httpx.Response, most: int) -> bytes:
     body = b""
     async for chunk in answer.aiter_raw():
         body += chunk
-        if len(body) >= BODY:
-            return body[:BODY]
+        if len(body) >= most:
+            return body[:most]
     return body
 
 
@@ -154,16 +162,16 @@ class Prober:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def _claim(self, tx: Session, now: datetime, most: int) -> list[tuple[int, HttpSpec]]:
-        jobs = []
+    def _claim(self, tx: Session, now: datetime, most: int) -> list[tuple[int, Probed]]:
+        jobs: list[tuple[int, Probed]] = []
         for check, _ in flows.claim(tx, now, probing=True, most=most):
             spec = flows.spec_or_none(tx, now, check)
-            if isinstance(spec, HttpSpec):
+            if isinstance(spec, Probed):
                 check.due_at = now + timedelta(seconds=spec.patience() + 30)  # a lease: after a crash it is asked again
                 jobs.append((check.id, spec))
         return jobs
 
-    async def _probe(self, check_id: int, spec: HttpSpec) -> None:
+    async def _probe(self, check_id: int, spec: Probed) -> None:
         try:
             facts = await ask(spec, self.clock, self.resolve)
             await self.lanes.write(lambda tx: _apply(tx, self.clock.now(), check_id, spec, facts), urgency=Urgency.PAGE)
@@ -171,7 +179,7 @@ class Prober:
             log.exception("a probe raised and steps aside", check=check_id)
 
 
-def _apply(tx: Session, now: datetime, check_id: int, spec: HttpSpec, facts: AnswerFacts) -> None:
+def _apply(tx: Session, now: datetime, check_id: int, spec: Probed, facts: AnswerFacts) -> None:
     check = tx.scalars(select(Check).where(Check.id == check_id).with_for_update(key_share=True)).first()
     if check is None or check.archived_at is not None or read_spec(check.spec) != spec:
         return  # the registry changed meanwhile: this answer is to a question nobody asks any more
@@ -191,5 +199,5 @@ async def try_check(lanes: Lanes, clock: Clock, slug: str, name: str, *, resolve
 
     check_id, written = await lanes.read(find)
     spec = read_spec(written)
-    facts = await ask(spec, clock, resolve) if isinstance(spec, HttpSpec) else None
+    facts = await ask(spec, clock, resolve) if isinstance(spec, Probed) else None
     return await lanes.read(lambda tx: flows.test_check(tx, clock.now(), tx.get_one(Check, check_id), facts))

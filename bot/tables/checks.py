@@ -28,6 +28,7 @@ class Check(Table):
     fails: Mapped[Whole] = mapped_column(default=0)  # in a row
     passes: Mapped[Whole] = mapped_column(default=0)  # in a row
     since: Mapped[datetime | None]  # of the present state
+    watched_at: Mapped[datetime | None]  # since when it is promised in these words: nothing before can be missed
     due_at: Mapped[datetime | None]
     looked_at: Mapped[datetime | None]
     says: Mapped[str] = mapped_column(Text, default="")  # the latest finding in words

@@ -406,6 +406,7 @@ def upgrade() -> None:
         sa.Column("fails", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("passes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("since", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("watched_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("looked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("says", sa.Text(), nullable=False),
@@ -742,6 +743,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("public_id", name=op.f("uq_tokens_public_id")),
     )
     op.create_table(
+        "alerts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("check_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("fingerprint", sa.String(length=128), nullable=False),
+        sa.Column("severity", sa.String(length=8), nullable=False),
+        sa.Column("starts_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("received_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("notes", sa.JSON(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("left_out", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["check_id"], ["checks.id"], name=op.f("fk_alerts_check_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("check_id", "fingerprint", name=op.f("uq_alerts_check_id_fingerprint")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index("ix_alerts_check_id_ended_at", ["check_id", "ended_at"], unique=False)
+
+    op.create_table(
         "evaluations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -865,6 +886,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("outcomes", schema=None) as batch_op:
         batch_op.create_index("ix_outcomes_output_id", ["output_id"], unique=False)
+
+    op.create_table(
+        "pings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ext_id", sa.String(length=128), nullable=True),
+        sa.Column("occurred_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("received_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("content", sa.String(length=32), nullable=True),
+        sa.Column("check_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("rid", sa.String(length=128), nullable=True),
+        sa.Column("exit_code", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("sender", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_pings_agent_id")),
+        sa.ForeignKeyConstraint(["check_id"], ["checks.id"], name=op.f("fk_pings_check_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pings")),
+        sa.UniqueConstraint("agent_id", "ext_id", name=op.f("uq_pings_agent_id_ext_id")),
+    )
+    with op.batch_alter_table("pings", schema=None) as batch_op:
+        batch_op.create_index("ix_pings_check_id_occurred_at", ["check_id", "occurred_at"], unique=False)
 
     op.create_table(
         "problems",
@@ -1011,6 +1054,10 @@ def downgrade() -> None:
         )
 
     op.drop_table("problems")
+    with op.batch_alter_table("pings", schema=None) as batch_op:
+        batch_op.drop_index("ix_pings_check_id_occurred_at")
+
+    op.drop_table("pings")
     with op.batch_alter_table("outcomes", schema=None) as batch_op:
         batch_op.drop_index("ix_outcomes_output_id")
 
@@ -1042,6 +1089,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_evaluations_output_id")
 
     op.drop_table("evaluations")
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.drop_index("ix_alerts_check_id_ended_at")
+
+    op.drop_table("alerts")
     op.drop_table("tokens")
     op.drop_table("tallies")
     op.drop_table("stages")

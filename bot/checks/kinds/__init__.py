@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.checks.kinds import http, no_data, quality, run_failed
+from bot.checks.kinds import alert, heartbeat, http, no_data, prometheus, quality, run_failed
 from bot.checks.kinds.kind import CheckSpec, Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (run_failed.KIND, no_data.KIND, http.KIND, quality.KIND)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (heartbeat.KIND, run_failed.KIND, no_data.KIND, http.KIND, quality.KIND, prometheus.KIND, alert.KIND)}
 SPECS: dict[str, type[CheckSpec]] = {name: kind.spec for name, kind in KINDS.items()}  # for reading aiops.yml
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration, Part
+from bot.agents.spec import Duration, Misfit, Part
 from bot.paging.rules import Finding
 
 
@@ -25,6 +25,10 @@ class CheckSpec(Part):
     every: Duration | None = Field(None, description="How often it is looked at, also when nothing comes in. The kind's own where unset.")
     after: int = Field(1, ge=1, le=100, description="How many failures in a row make it a problem.")
     well_after: int = Field(1, ge=1, le=100, description="How many successes in a row make it well again.")
+
+    def misfits(self, agent: Mapping[str, Any]) -> Iterable[Misfit]:
+        """What makes this check impossible for that agent (as written in aiops.yml); it may hold mistakes of its own."""
+        return ()
 
     def chosen_severity(self) -> str:
         return self.severity or self.DEFAULT_SEVERITY
@@ -42,7 +46,9 @@ class Kind:
     about: str  # a sentence for `aiops check kinds` and the README
     spec: type[CheckSpec]
     judge: Callable[[Any, Any, datetime], Finding]  # facts, spec, now
-    woken_by: frozenset[str] = frozenset()  # which reported things make it due at once: run, output
+    woken_by: frozenset[str] = frozenset()  # which reported things make it due at once: run, output, ping
     probes: bool = False  # its facts come over the network
+    next_look: Callable[[Any, Any, datetime], datetime] | None = None  # facts, spec, now: when it may turn bad by itself; else `every`
     counts_itself: bool = False  # `after` and `well_after` count what was reported, not looks
+    rests: bool = True  # not looked at while the agent is suspended or retired
     example: str = ""  # one line of aiops.yml
