@@ -209,11 +209,11 @@ def _followed(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 def _all_checks(marked: Marked, kinds: Kinds) -> Iterator[Mistake]:
     for slug, agent in _parts(marked.value, "agents"):
         for name, check in _parts(agent, "checks"):
-            yield from check_mistakes(marked, check, kinds, ("agents", slug, "checks", name))
+            yield from check_mistakes(marked, check, kinds, ("agents", slug, "checks", name), agent)
 
 
-def check_mistakes(marked: Marked, check: Mapping[str, Any], kinds: Kinds, at: Path) -> Iterator[Mistake]:
-    """What is wrong in one check by its kind; the kinds are handed in, because their room lies above this one."""
+def check_mistakes(marked: Marked, check: Mapping[str, Any], kinds: Kinds, at: Path, agent: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What is wrong in one check by its kind, and with its agent; the kinds are handed in, because their room lies above this one."""
     kind = check.get("kind")
     if kind is None:
         yield marked.mistake((*at, "kind"), "is required", f"Add `kind: ...`, one of {', '.join(sorted(kinds))}")
@@ -225,7 +225,11 @@ def check_mistakes(marked: Marked, check: Mapping[str, Any], kinds: Kinds, at: P
         yield marked.mistake((*at, "kind"), f"{_shown(kind)} is not a kind of check", f"Did you mean {close[0]}? {known}" if close else known)
         return
     fields = dict(check) if "kind" in shape.model_fields else {key: value for key, value in check.items() if key != "kind"}
-    yield from shape_mistakes(marked, fields, shape, at)
+    mistakes = shape_mistakes(marked, fields, shape, at)
+    yield from mistakes
+    fits = getattr(shape, "misfits", None)  # a kind may also need something of its agent
+    if fits is not None and not mistakes:
+        yield from (marked.mistake((*at, each.field), each.says, each.remedy) for each in fits(shape.model_validate(fields), agent))
 
 
 # --- what must fit together --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -57,6 +57,14 @@ class Part(BaseModel):
     """Every part refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Misfit(NamedTuple):
+    """A check that cannot work for its agent: which field of it, what is wrong, and the remedy."""
+
+    field: str
+    says: str
+    remedy: str
 
 
 class DigestSpec(Part):

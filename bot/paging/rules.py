@@ -32,6 +32,7 @@ class Finding:
     value: float | None = None
     threshold: float | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)  # label -> words, as people read them
+    nothing: bool = False  # unknown because there is no fact at all, not because there are too few
 
 
 class Joins(StrEnum):
