@@ -145,12 +145,20 @@ class _Jobs:
     async def do_check_test(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         slug, name = str(args["agent"]), args.get("name")
 
-        def names(tx: Session) -> list[str]:
+        def names(tx: Session) -> list[str] | None:
             agent = agent_by_slug(tx, slug)
-            wanted = select(Check.name).where(Check.agent_id == agent.id, Check.archived_at.is_(None)).order_by(Check.name) if agent else None
-            return list(tx.scalars(wanted)) if wanted is not None else []
+            if agent is None:
+                return None
+            return list(tx.scalars(select(Check.name).where(Check.agent_id == agent.id, Check.archived_at.is_(None)).order_by(Check.name)))
 
-        for each in [str(name)] if name else await self.lanes.read(names):
+        known = await self.lanes.read(names)
+        if known is None or (name and str(name) not in known):
+            told = f"There is no agent {slug!r}." if known is None else f"{slug} has no check called {name!r}: it has {', '.join(known) or 'none'}."
+            yield {"error": told, "exit": WRONG_INPUT}
+            return
+        if not known:
+            yield {"text": f"{slug} has no checks: nothing is promised about it.", "json": []}
+        for each in [str(name)] if name else known:
             try:
                 finding = await try_check(self.lanes, self.clock, slug, each)
             except LookupError as error:

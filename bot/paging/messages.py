@@ -217,7 +217,8 @@ def _headline(page: PageView) -> str:
 def _problems(page: PageView) -> list[Block]:
     blocks: list[Block] = []
     for each in page.problems[:SHOWN_PROBLEMS]:
-        said = f"*{escape(clip(each.title, 200))}*\n{escape(clip(each.says, 900))}"
+        title = f"*{escape(clip(each.title, 200))}*\n" if len(page.problems) > 1 else ""  # the header tells a single one
+        said = f"{title}{escape(clip(each.says, 900))}"
         if each.closed_at is not None:
             blocks.append(section(f":white_check_mark: {said}\nFrom {when(each.since)} until {when(each.closed_at)}."))
             continue
@@ -229,7 +230,8 @@ def _problems(page: PageView) -> list[Block]:
 
 
 def _evidence(problem: ProblemView) -> list[Block]:
-    fields = [f"*{escape(clip(label, 60))}*\n{escape(clip(words, 300))}" for label, words in problem.evidence[:10] if words]
+    fresh = [(label, words) for label, words in problem.evidence[:10] if words and words not in problem.says]
+    fields = [f"*{escape(clip(label, 60))}*\n{escape(clip(words, 300))}" for label, words in fresh]
     return [section("", fields=fields)] if fields else []
 
 

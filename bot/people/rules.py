@@ -56,7 +56,7 @@ _OWNERS = frozenset({Role.BUSINESS, Role.OPERATIONS, Role.BACKUP})
 _ANY_MEMBER = frozenset(set(Role) - {Role.GUEST, Role.STRANGER})
 
 RULES: dict[Act, Rule] = {
-    Act.SEE: Rule(_ANY_MEMBER, "Status is for full members of this workspace."),
+    Act.SEE: Rule(_ANY_MEMBER, "This is for full members of this workspace."),
     Act.SHARE: Rule(_ANY_MEMBER, "Sharing is for full members of this workspace."),
     Act.RATE: Rule(_ANY_MEMBER, "Ratings come from full members of this workspace."),
     Act.ACCEPT_ROLE: Rule(_OWNERS | {Role.SPONSOR}, "Only the person who was named can answer this."),

@@ -21,6 +21,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "Do",
         (
             ("agent add", "add an agent: two owners, a channel, sensible checks"),
+            ("agent", "the agents you answer for; `agent <name>` shows who owns one, with a test page"),
+            ("page", "the open pages; `page ack <number>` says you have one, `page test <agent>` calls you to try it out"),
             ("incident open <agent>", "start the failure protocol"),
             ("incident", "the open incidents"),
             ("away until <day>", "while you are away your backup is called; `away` shows it, `away over` ends it"),
@@ -40,7 +42,7 @@ def help_message(unknown: str = "") -> Message:
         lines.append(said)
     for title, rows in GROUPS:
         told = [f"`/aiops {words}`  {what}" for words, what in rows]
-        blocks.append(section("\n".join([f"*{title}*", *(f"`/aiops {escape(words)}`  {what}" for words, what in rows)])))
+        blocks.append(section("\n".join([f"*{title}*", *(f"`/aiops {escape(words)}`  {escape(what)}" for words, what in rows)])))
         lines.extend([f"{title}:", *told])
     rate = "Rate an output with the thumbs under it, or with “Rate this output” in the menu of a message. Only you see your vote."
     blocks.append(section(f"*Rate*\n{rate}"))

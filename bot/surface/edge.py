@@ -234,7 +234,7 @@ class Edge:
         try:
             if isinstance(answer, Tell) and press is not None:
                 if body.get("response_url") or body.get("response_urls"):
-                    await respond(response_type="ephemeral", replace_original=answer.replace, **_words(answer, press))
+                    await respond(response_type="ephemeral", replace_original=answer.replace, thread_ts=_thread(press), **_words(answer, press))
                 elif press.view_id:
                     view = modal("Please note", answer.message.blocks or [section(answer.message.text)], callback_id="surface.told", close="Close")
                     await self.client.views_push(trigger_id=body["trigger_id"], view=view)
@@ -319,6 +319,11 @@ def _words(answer: Tell, press: Press | None) -> dict[str, Any]:
         again = " ".join((press.name, *press.words)).strip()
         blocks = [*blocks[:49], actions(button("Share in this channel", "surface.share", again[:2000] or "help"))]
     return {"text": answer.message.want()["text"], **({"blocks": blocks} if blocks else {})}
+
+
+def _thread(press: Press) -> str | None:
+    """The thread that was pressed in, so that the answer appears there; none for the first message of one, which people read in the channel."""
+    return press.thread_ts if press.thread_ts != press.message_ts else None
 
 
 def _known(tx: Session, slack_id: str) -> Actor | None:

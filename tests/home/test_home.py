@@ -71,7 +71,7 @@ def test_leads_see_the_fleet_and_guests_are_told_politely(fleet: Database) -> No
         said = words_of(home_view(tx, actor_of(scene.find_person(tx, "sam")), NOW))
         assert "The fleet\n*30 agents*\n⚪ 30 learning" in said
         guest = scene.person(tx, "guest", kind="guest")
-        assert words_of(home_view(tx, actor_of(guest), NOW)) == "Welcome\nStatus is for full members of this workspace."
+        assert words_of(home_view(tx, actor_of(guest), NOW)) == "Welcome\nThis is for full members of this workspace."
 
 
 def test_rate_opens_the_vote_as_a_form(fleet: Database) -> None:

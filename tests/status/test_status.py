@@ -193,6 +193,8 @@ def test_help_is_short_and_an_unknown_word_gets_a_guess(fleet: Database) -> None
 `/aiops mine`  what waits for you
 *Do*
 `/aiops agent add`  add an agent: two owners, a channel, sensible checks
+`/aiops agent`  the agents you answer for; `agent &lt;name&gt;` shows who owns one, with a test page
+`/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test &lt;agent&gt;` calls you to try it out
 `/aiops incident open &lt;agent&gt;`  start the failure protocol
 `/aiops incident`  the open incidents
 `/aiops away until &lt;day&gt;`  while you are away your backup is called; `away` shows it, `away over` ends it
