@@ -100,7 +100,7 @@ def _runs(work: _Work, items: list[Item]) -> None:
 
 def _note_new_names(work: _Work, items: list[Item]) -> None:
     """A model or version not seen before is a change, whoever forgot to announce it."""
-    new: dict[Key, tuple[AgentRef, tuple[str, str], Row]] = {}
+    new: dict[Key, tuple[Item, tuple[str, str], Row]] = {}
     for item in items:
         event, agent = item.event, item.agent
         assert isinstance(event, RunEvent)
@@ -110,15 +110,15 @@ def _note_new_names(work: _Work, items: list[Item]) -> None:
             name, value = what[0], what[1]
             ext_id = f"seen:{name}:{value}"[:128]
             row = (agent.id, ext_id, work.stamp(event.at), work.received, "seen", name, value, f"first seen in run {event.id}")
-            new.setdefault((agent.id, ext_id), (agent, (name, value), row))
+            new.setdefault((agent.id, ext_id), (item, (name, value), row))
     if not new:
         return
     inserted = insert_new(work.tx, rows.CHANGES, [row for _, _, row in new.values()], want_ids=True) or {}
-    for key, (agent, what, _) in new.items():
+    for key, (item, what, _) in new.items():
+        agent = item.agent
         work.learned.seen.append((agent, what))
         if key in inserted:
-            at = next(item.event.at for item in items if item.agent is agent)
-            work.counts.add(agent.id, agent.zone, CHANGES, at)
+            work.counts.add(agent.id, agent.zone, CHANGES, item.event.at)
 
 
 def _outputs(work: _Work, items: list[Item]) -> None:
