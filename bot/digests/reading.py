@@ -109,6 +109,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 costs=total.costs,
                 judged=judged.n,
                 judged_share=judged.share,
+                year=now.astimezone(zone_named(agent.zone)).year,
                 silent_since=last.astimezone(zone_named(agent.zone)).isoformat() if last else None,
                 changes=tuple(_most(changes[agent.id], MOST_CHANGES)),
                 problems=tuple(_most(problems[agent.id], 4)),

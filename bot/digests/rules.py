@@ -141,6 +141,7 @@ class Report:
     judged: int = 0  # outputs of the covered days judged so far
     judged_share: float | None = None
     silent_since: str | None = None  # ISO time of its last sign of life
+    year: int | None = None  # in which this was told
     changes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # open ones, in words
     calling: bool = False  # an open page that nobody has acknowledged

@@ -114,8 +114,8 @@ def judge(facts: Standing) -> Finding:
     if facts.paused is not None:
         return Finding(Verdict.PAUSED, facts.paused, rank_of(Verdict.PAUSED, headline), headline, machine, None)
     if facts.now >= facts.silent_from:
-        seen = f"no output since {_day(facts.last_sign_at, facts.zone)}" if facts.last_sign_at else "no output has ever come"
-        why = f"{seen}, though one was expected by {_day(facts.silent_from, facts.zone)}"
+        seen = f"no output since {_day(facts.last_sign_at, facts)}" if facts.last_sign_at else "no output has ever come"
+        why = f"{seen}, though one was expected by {_day(facts.silent_from, facts)}"
         return Finding(Verdict.SILENT, why, rank_of(Verdict.SILENT, headline), headline, machine, None)
     reached = [(name, score) for name, score in (("people", facts.people), ("evaluations", facts.evaluations)) if score.n >= facts.min_samples]
     if not reached:
@@ -279,8 +279,8 @@ def _bound(share: float, target: float) -> str:
     return f"{share:.1%}" if abs(share - target) < 0.01 else percent(share)
 
 
-def _day(moment: datetime | None, zone: str) -> str:
-    if moment is None:
-        return "never"
-    local = moment.astimezone(zone_named(zone))
-    return f"{local.day} {local:%b %H:%M}"
+def _day(moment: datetime, facts: Standing) -> str:
+    zone = zone_named(facts.zone)
+    local = moment.astimezone(zone)
+    year = f" {local.year}" if local.year != facts.now.astimezone(zone).year else ""  # imported history may be years old
+    return f"{local.day} {local:%b}{year} {local:%H:%M}"

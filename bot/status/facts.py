@@ -32,6 +32,7 @@ class Line:
     problems: tuple[Problem, ...]
     calling: bool  # an open page nobody has acknowledged
     owners: OwnerNames
+    told_at: datetime | None = None  # when this was found out
 
 
 @dataclass(frozen=True)

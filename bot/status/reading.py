@@ -86,7 +86,7 @@ def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list
         found.append(
             Line(
                 agent.id, agent.slug, agent.name, agent.department, agent.zone, now.verdict, now.why, now.share, now.low, now.high, now.n, now.machine, _days(now, "evaluations" if now.machine else "people"),
-                now.last_output_at or now.last_run_at, tuple(problems[agent.id]), agent.id in calling, owners[agent.id],
+                now.last_output_at or now.last_run_at, tuple(problems[agent.id]), agent.id in calling, owners[agent.id], now.folded_at,
             )
         )  # fmt: skip
     return found
