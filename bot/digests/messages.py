@@ -71,7 +71,7 @@ def verdict_line(report: Report) -> str:
     """`🔴 Not worth using: Support triage`."""
     said = verdict_words(report.verdict)
     if report.verdict == Verdict.SILENT:
-        said += f" since {_moment(report.silent_since)}" if report.silent_since else ", never heard"
+        said += f" since {_moment(report.silent_since, report.year)}" if report.silent_since else ", never heard"
     return f"{said}: {report.name}"
 
 
@@ -289,9 +289,10 @@ def _days(digest: Summary) -> str:
     return day_name(digest.first_day) if digest.first_day == digest.last_day else f"{day_name(digest.first_day)} to {day_name(digest.last_day)}"
 
 
-def _moment(iso: str) -> str:
+def _moment(iso: str, told_in: int | None) -> str:
     moment = datetime.fromisoformat(iso)
-    return f"{moment:%a} {moment.day} {moment:%b %H:%M}"
+    year = f" {moment.year}" if told_in is not None and told_in != moment.year else ""
+    return f"{moment:%a} {moment.day} {moment:%b}{year} {moment:%H:%M}"
 
 
 @dataclass(frozen=True)
