@@ -8,11 +8,11 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
-from bot.checks.facts import Calendar, calendar_of, load
+from bot.checks.facts import Calendar, calendar_of, load, load_many
 from bot.checks.kinds import KINDS, UnknownKind, read_spec
 from bot.checks.kinds.alert import ALERT_PREFIX
 from bot.checks.kinds.kind import CheckSpec
@@ -30,6 +30,7 @@ POISON = timedelta(minutes=5)  # how long a check that raised steps aside
 RECOVERS_WITHIN = timedelta(seconds=10)
 RESAY = timedelta(minutes=1)  # an open problem's numbers are renewed at most this often
 _WORDS = {"why": "", "severity": ""}  # fields of which no promise depends
+RESTLESS = [name for name, kind in KINDS.items() if not kind.rests]
 PROBING = [name for name, kind in KINDS.items() if kind.probes]
 
 
@@ -106,8 +107,7 @@ def look_step(tx: Session, now: datetime) -> bool:
     calendar = calendar_of(tx)
     try:
         with tx.begin_nested():
-            for check, agent in checks:
-                _look(tx, now, check, agent, calendar)
+            _look(tx, now, checks, calendar)
     except Exception:
         # One of them raised: one by one, so that it alone steps aside (a savepoint for each is half the speed).
         log.exception("a batch of checks raised and is tried one by one", checks=len(checks))
@@ -119,7 +119,7 @@ def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent
     for check, agent in checks:
         try:
             with tx.begin_nested():
-                _look(tx, now, check, agent, calendar)
+                _look(tx, now, [(check, agent)], calendar)
         except Exception:
             log.exception("a check raised and steps aside", check=check.id, agent=agent.slug)
             check.due_at, check.looked_at = now + POISON, now
@@ -133,7 +133,7 @@ def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> li
         select(Check, Agent)
         .join(Agent, Agent.id == Check.agent_id)
         .where(Check.due_at <= now, Check.archived_at.is_(None), Agent.archived_at.is_(None), Agent.paused_at.is_(None))
-        .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), Agent.id.not_in(resting))
+        .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), or_(Check.kind.in_(RESTLESS), Agent.id.not_in(resting)))
         .order_by(Check.due_at)
         .limit(most)
     )
@@ -142,16 +142,15 @@ def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> li
     return sorted(((check, agent) for check, agent in rows), key=lambda pair: (pair[1].id, pair[0].id))
 
 
-def _look(tx: Session, now: datetime, check: Check, agent: Agent, calendar: Calendar) -> None:
-    spec = spec_or_none(tx, now, check)
-    if spec is None:
-        return
+def _look(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calendar: Calendar) -> None:
+    asked = [(check, agent, spec) for check, agent in checks if (spec := spec_or_none(tx, now, check)) is not None]
     with tx.no_autoflush:  # the rows of the batch are written together at its end
-        facts = load(tx, now, agent, spec, calendar, check)
-    kind = KINDS[spec.kind]
-    apply_finding(tx, now, check, spec, kind.judge(facts, spec, now))
-    if kind.next_look is not None and check.due_at is not None:
-        check.due_at = min(check.due_at, kind.next_look(facts, spec, now))
+        facts = load_many(tx, now, asked, calendar)
+    for check, _, spec in asked:
+        kind = KINDS[spec.kind]
+        apply_finding(tx, now, check, spec, kind.judge(facts[check.id], spec, now))
+        if kind.next_look is not None and check.due_at is not None:
+            check.due_at = min(check.due_at, kind.next_look(facts[check.id], spec, now))
 
 
 def spec_or_none(tx: Session, now: datetime, check: Check) -> CheckSpec | None:
@@ -177,6 +176,7 @@ def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, fin
     hurries = standing.state == "failing" and KINDS[spec.kind].woken_by
     check.looked_at, check.due_at = now, now + (min(spec.interval(), RECOVERS_WITHIN) if hurries else spec.interval())
     said, check.says = check.says, finding.says
+    _note_nothing(now, check, finding)
     if move in (Move.FAILS, Move.RECOVERS, Move.SETTLES):
         keep_finding(tx, now, check, finding)
     if move is Move.FAILS:
@@ -186,6 +186,16 @@ def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, fin
     elif move is Move.RECOVERS:
         close_problem(tx, now, check, finding.says)
     return move
+
+
+def _note_nothing(now: datetime, check: Check, finding: Finding) -> None:
+    """Since when a check has had nothing to judge by, and whether it ever had: it may never be able to fail."""
+    cursor = check.cursor
+    if finding.nothing:
+        if "nothing_since" not in cursor:
+            check.cursor = {**cursor, "nothing_since": now.timestamp()}
+    elif "nothing_since" in cursor or "had_data" not in cursor:
+        check.cursor = {**{key: value for key, value in cursor.items() if key != "nothing_since"}, "had_data": True}
 
 
 def _tell(tx: Session, now: datetime, check: Check, finding: Finding) -> None:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.checks.kinds import alert, heartbeat, http, no_data, prometheus, quality, run_failed
+from bot.checks.kinds import (
+    alert,
+    change,
+    error_rate,
+    freshness,
+    heartbeat,
+    http,
+    input_shape,
+    latency,
+    measure,
+    no_data,
+    prometheus,
+    quality,
+    run_failed,
+    stage,
+    volume,
+)
 from bot.checks.kinds.kind import CheckSpec, Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (heartbeat.KIND, run_failed.KIND, no_data.KIND, http.KIND, quality.KIND, prometheus.KIND, alert.KIND)}
+_OF_RUNS = (heartbeat.KIND, run_failed.KIND, stage.KIND, no_data.KIND, volume.KIND, error_rate.KIND, latency.KIND, input_shape.KIND)
+_OF_THE_REST = (quality.KIND, measure.KIND, change.KIND, freshness.KIND, http.KIND, prometheus.KIND, alert.KIND)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (*_OF_RUNS, *_OF_THE_REST)}
 SPECS: dict[str, type[CheckSpec]] = {name: kind.spec for name, kind in KINDS.items()}  # for reading aiops.yml
 
 

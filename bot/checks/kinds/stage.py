@@ -1,0 +1,88 @@
+"""`stage`: the agent ran in another stage than it was ordered to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from bot.agents.spec import Duration
+from bot.checks.kinds.kind import CheckSpec, Kind
+from bot.checks.kinds.words import Window, span_words
+from bot.paging.rules import Finding, State
+from bot.quality.words import plural
+
+STOPPED = ("suspended", "retired")
+
+
+class StageSpec(CheckSpec):
+    """Runs that obey another stage than the one in force."""
+
+    DEFAULT_EVERY: ClassVar[timedelta] = timedelta(minutes=1)
+
+    kind: Literal["stage"] = Field("stage", description="Always `stage`.")
+    grace: Duration = Field(timedelta(minutes=5), description="How long after an order runs may still be in the stage before.")
+    window: Window = Field(timedelta(hours=1), description="How long it must have obeyed before it is well again.")
+
+
+@dataclass(frozen=True)
+class StagedRun:
+    """A run, and the stage it says it obeyed."""
+
+    name: str
+    at: datetime
+    stage: str | None
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """The stage in force, and the newest runs since it is, the newest first."""
+
+    ordered: str
+    since: datetime
+    reason: str = ""
+    by: str = ""
+    runs: Sequence[StagedRun] = ()
+    heard: bool = False  # whether the agent ever reported anything
+
+
+def judge(facts: StageFacts, spec: StageSpec, now: datetime) -> Finding:
+    """Failing when a run of the window, begun after the order and its grace, was in another stage.
+
+    An agent that is stopped must not run at all, so there a run that names no stage is a failure too, and silence is obedience.
+    """
+    stopped = facts.ordered in STOPPED
+    order = f"{facts.ordered} is in force since {facts.since:%Y-%m-%d %H:%M} UTC" + (f", ordered by {facts.by}" if facts.by else "")
+    bound = [run for run in facts.runs if run.at > facts.since + spec.grace and (run.stage is not None or (stopped and not run.cancelled))]
+    wrong = [run for run in bound if run.stage != facts.ordered]
+    lately = [run for run in wrong if run.at > now - spec.window]
+    if lately:
+        first, newest = lately[-1], lately[0]
+        how = f"as {newest.stage}" if newest.stage else "though it is stopped"
+        looked = sum(run.at > now - spec.window for run in bound)
+        says = f"{len(lately)} of the newest {plural(looked, 'run')} in the last {span_words(spec.window)} ran {how}; {order}."
+        evidence = {"Ordered": facts.ordered, "It ran": f"as {newest.stage}" if newest.stage else "without naming a stage", "Newest such run": newest.name, "Reason of the order": facts.reason[:200]}
+        title = f"it runs {how}" if stopped and not newest.stage else f"it runs {how}, not {facts.ordered}"
+        return Finding(State.FAILING, title, says, since=first.at, value=len(lately), threshold=0, evidence={key: words for key, words in evidence.items() if words})
+    if bound and bound[0].stage == facts.ordered:
+        return Finding(State.OK, "It obeys its stage", f"The newest run obeyed {facts.ordered}; {order}.", value=0, threshold=0)
+    if stopped and facts.heard:
+        return Finding(State.OK, "It stands still", f"No run in the last {span_words(spec.window)}; {order}.", value=0, threshold=0)
+    if bound:
+        return Finding(State.SAME, "No newer run", f"No run since the one that ran as {bound[0].stage}; {order}.", value=0, threshold=0)
+    said = "None of its runs since says which stage it obeyed: report `stage` with the runs" if facts.runs else "No run was reported since"
+    return Finding(State.UNKNOWN, "Its stage is not known", f"{said}; {order}.", threshold=0, nothing=bool(facts.runs) or not facts.heard)
+
+
+KIND = Kind(
+    name="stage",
+    about="Fails when a run was in another stage than the one ordered, or when an agent that is stopped still runs; looked at also while it is stopped.",
+    spec=StageSpec,
+    judge=judge,
+    rests=False,
+    example="obeys: {kind: stage, grace: 5m}",
+)
