@@ -213,7 +213,7 @@ async def test_whoami_tells_what_a_token_may_do(gate: Gate) -> None:
         (b"id=1", {"content-type": "application/x-www-form-urlencoded"}, 415, "content_type"),
         (b"{}", {"content-encoding": "br"}, 415, "encoding"),
         (b"{}", {"content-encoding": "gzip"}, 400, "bad_gzip"),
-        (gzip.compress(b"{}")[:-6], {"content-encoding": "gzip"}, 400, "bad_gzip"),
+        (gzip.compress(b"{}", mtime=0)[:-6], {"content-encoding": "gzip"}, 400, "bad_gzip"),
         (gzip.compress(b"[" + b" " * 11 * 1024 * 1024 + b"]"), {"content-encoding": "gzip"}, 413, "too_large"),
         (gzip.compress(gzip.compress(b"0" * 50_000_000)), {"content-encoding": "gzip"}, 400, "not_json"),  # inflated once, not twice
         (b"[" + b",".join([b"{}"] * 10_001) + b"]", {}, 413, "too_many"),
