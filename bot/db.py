@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
@@ -152,6 +154,29 @@ def wake(tx: Session, loop: str, *, here: bool = False) -> None:
 def is_outage(error: BaseException) -> bool:
     """Whether the database itself was away (not a constraint, not our mistake): worth trying again."""
     return isinstance(error, DBAPIError) and (error.connection_invalidated or type(error).__name__ == "OperationalError")
+
+
+def insert_many(connection: Connection, head: str, tail: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """`head VALUES (...), (...) tail` on SQLite, in as few statements as fit; returns how many rows it wrote.
+
+    sqlite3's executemany lets go of the interpreter around every single row, and beside a busy event loop it waits each
+    time to get it back: measured, 400 rows of one group took 20 ms instead of 1. Here 128 rows are one step. Sizes are
+    powers of two, so that a few statements per table serve every number of rows and stay prepared.
+    """
+    written, start, size = 0, 0, 128
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        values = tuple(chain.from_iterable(rows[start : start + size]))
+        written += connection.exec_driver_sql(_insert_of(head, tail, len(rows[0]), size), values).rowcount
+        start += size
+    return written
+
+
+@lru_cache(512)
+def _insert_of(head: str, tail: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{head} VALUES {', '.join([row] * count)} {tail}"
 
 
 def _dump(value: Any) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 from sqlalchemy.orm import Session
 
+from bot.db import insert_many
+
 Key = tuple[int, str]  # agent id, the event's own id
 Row = tuple[Any, ...]  # the first two values are the key
 
@@ -35,10 +37,8 @@ class Columns:
     types: tuple[tuple[str, str], ...]
 
     @cached_property
-    def sqlite_insert(self) -> str:
-        names = ", ".join(name for name, _ in self.types)
-        marks = ", ".join("?" * len(self.types))
-        return f"INSERT INTO {self.table} ({names}) VALUES ({marks}) ON CONFLICT (agent_id, ext_id) DO NOTHING"  # noqa: S608 - our own names
+    def head(self) -> str:
+        return f"INSERT INTO {self.table} ({', '.join(name for name, _ in self.types)})"
 
     @cached_property
     def postgres_insert(self) -> str:
@@ -74,7 +74,7 @@ def insert_new(tx: Session, columns: Columns, rows: Sequence[Row], *, want_ids: 
 def _insert_sqlite(tx: Session, columns: Columns, rows: Sequence[Row], want_ids: bool) -> dict[Key, int] | None:
     connection = tx.connection()
     before = connection.exec_driver_sql(f"SELECT max(id) FROM {columns.table}").scalar() or 0  # noqa: S608 - our own names
-    inserted = connection.exec_driver_sql(columns.sqlite_insert, list(rows)).rowcount
+    inserted = insert_many(connection, columns.head, "ON CONFLICT (agent_id, ext_id) DO NOTHING", rows)
     if inserted == len(rows) and not want_ids:
         return None
     new = f"SELECT agent_id, ext_id, id FROM {columns.table} WHERE id > ?"  # noqa: S608 - this is the one writer, and ids grow

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.calendars import local_day
+from bot.db import insert_many
 
 # Plain counters: n counts, sum as said.
 RUNS = "runs"  # every run; sum: milliseconds of those that said how long they took
@@ -144,7 +145,6 @@ _TALLY_KEYS = "agent_id, metric, bucket_at, bin, slot"
 _DAY_KEYS = "agent_id, local_day, metric, bin, slot"
 _TALLIES = f"INSERT INTO tallies ({_TALLY_KEYS}, n, sum) %s {_ADD.format(keys=_TALLY_KEYS, table='tallies')}"
 _DAYS = f"INSERT INTO days ({_DAY_KEYS}, n, sum) %s {_ADD.format(keys=_DAY_KEYS, table='days')}"
-_ROW = "VALUES (?, ?, ?, ?, ?, ?, ?)"
 _TALLY_ARRAYS = (
     "SELECT a, m, to_timestamp(t), b, %(slot)s, n, s"
     " FROM unnest(%(a)s::bigint[], %(m)s::text[], %(t)s::bigint[], %(b)s::int[], %(n)s::bigint[], %(s)s::bigint[]) AS r(a, m, t, b, n, s)"
@@ -164,8 +164,8 @@ def _write(tx: Session, tallies: list[tuple[int, str, int, int, int, int]], days
         if tallies:
             times = {row[2]: f"{datetime.fromtimestamp(row[2] * BUCKET_SECONDS, UTC):%Y-%m-%d %H:%M:%S}.000000" for row in tallies}
             told = [(a, m, times[number], b, slot, n, total) for a, m, number, b, n, total in tallies]
-            connection.exec_driver_sql(_TALLIES % _ROW, told)
-        connection.exec_driver_sql(_DAYS % _ROW, [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in days])
+            insert_many(connection, *_TALLIES.split(" %s "), told)
+        insert_many(connection, *_DAYS.split(" %s "), [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in days])
         return
     # Both tables in one statement: a round trip less for every group of events.
     a, m, t, b, n, s = zip(*tallies, strict=True) if tallies else ((),) * 6
