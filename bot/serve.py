@@ -25,20 +25,20 @@ from bot.app import House
 from bot.control import ControlServer, Job, socket_path
 from bot.db import SCHEMA, Database, SchemaMismatch
 from bot.demo import life
-from bot.demo.town import NOTE, town
+from bot.demo.town import NOTE, SETTLING, town
 from bot.digests import flows as digests
 from bot.jobs import KIND_SPECS, jobs_of
 from bot.logs import set_up_logs
 from bot.outbox.rules import Rhythm
 from bot.settings import Settings, SettingsError
 from bot.signing import Signer
-from bot.tables import Mark
 from bot.workspace import Workspace, create_workspace, tended
 from bot.workspace.ui import LoopbackOnly
 
 log = structlog.get_logger(__name__)
 
 WORKSPACE_FILE = "workspace.db"
+DEMO_TITLE = "A local workspace with a demo fleet"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
 
 
@@ -88,7 +88,7 @@ async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     house = House(settings)
     stack.push_async_callback(house.close)
     _prepare(house.db, migrate=house.db.is_sqlite)
-    if await house.lanes.read(lambda tx: tx.get(Mark, life.MARK)) is not None:
+    if await house.lanes.read(life.is_demo):
         raise SettingsError("this database holds the demo fleet: give a real workspace a database of its own (AIOPS_DATABASE_URL)")
     await stack.enter_async_context(_listening(Starlette(routes=house.routes()), sock))
     await house.open()
@@ -101,12 +101,15 @@ async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Ev
 
 async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
     settings, secret = _local(settings)
-    house = House(settings, rhythm=Rhythm.limitless(), secrets=[secret])
+    house = _demo_house(settings, secret)
+    if await house.lanes.read(life.half_settled):
+        await house.close()
+        reset_demo(settings)
+        house = _demo_house(settings, secret)
     stack.push_async_callback(house.close)
-    _prepare(house.db, migrate=True)
     workspace = Workspace(settings.var / WORKSPACE_FILE, clock=house.clock.now, team_name="Cedar (local)", keep_calls=200)
     await stack.enter_async_context(tended(workspace, settings.base_url))
-    workspace.set_demo("A local workspace with a demo fleet", NOTE)
+    workspace.set_demo(DEMO_TITLE, NOTE if await house.lanes.read(life.is_demo) else SETTLING)
     manifest = yaml.safe_load(_manifest().read_text("utf-8"))
     keys = (settings.slack_bot_token, settings.slack_signing_secret)
     token, signing = (key.get_secret_value() if key else "" for key in keys)
@@ -116,6 +119,34 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     print(f"\n  aiops-bot is at {settings.base_url}/  (a local workspace with a demo fleet; Ctrl-C stops it)\n", file=sys.stderr)
     await house.open()
     await _run(house, settings, stack, turn=False)
+    settling = asyncio.create_task(_settle(house, settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((settling, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not settling.done():
+        settling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await settling
+        log.info("stopping")  # where the demo had not settled in, the next start makes it anew
+        workspace.hub.close()
+        return
+    first = settling.result()
+    await stack.enter_async_context(life.living(house.lanes, house.clock, house.ids, settings.base_url, first=first, turn=house.loops.start))
+    workspace.set_demo(DEMO_TITLE, NOTE)
+    log.info("ready", url=settings.base_url)
+    await stop.wait()
+    log.info("stopping")
+    workspace.hub.close()
+
+
+def _demo_house(settings: Settings, secret: str) -> House:
+    house = House(settings, rhythm=Rhythm.limitless(), secrets=[secret])
+    _prepare(house.db, migrate=True)
+    return house
+
+
+async def _settle(house: House, settings: Settings) -> bool:
+    """Make the demo where there is none yet, up to its first summaries; says whether it was made now."""
     jobs = jobs_of(house)
 
     async def import_events(path: Path) -> None:
@@ -131,12 +162,7 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
             pass
         if due is not None:
             await house.lanes.write(lambda tx: digests.post_step(tx, due) and None)
-    house.loops.start()
-    await stack.enter_async_context(life.living(house.lanes, house.clock, house.ids, settings.base_url, first=first))
-    log.info("ready", url=settings.base_url)
-    await stop.wait()
-    log.info("stopping")
-    workspace.hub.close()
+    return first
 
 
 async def _run(house: House, settings: Settings, stack: contextlib.AsyncExitStack, *, turn: bool = True) -> None:
@@ -264,5 +290,21 @@ def _listen(settings: Settings) -> socket.socket:
         sock.bind((settings.host, settings.port))
     except OSError as error:
         sock.close()
+        if _answers_as_us(settings):
+            raise SettingsError(f"aiops-bot is running at {settings.base_url}/ already. Stop that one first (Ctrl-C where it runs), or set AIOPS_PORT and AIOPS_VAR for a second one.") from error
         raise SettingsError(f"{settings.host}:{settings.port} cannot be used ({error.strerror}): another program may hold it. Set AIOPS_PORT to a free port.") from error
     return sock
+
+
+def _answers_as_us(settings: Settings) -> bool:
+    """Whether an aiops-bot answers at the address that we wanted."""
+    import http.client
+
+    asked = http.client.HTTPConnection(settings.host, settings.port, timeout=1)
+    try:
+        asked.request("GET", "/healthz")
+        return asked.getresponse().read(40).startswith(b"aiops-bot")
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()

@@ -30,11 +30,22 @@ from bot.tables import Agent, AgentOwner, DigestTimer, Mark, Person, Token
 log = structlog.get_logger(__name__)
 
 MARK = "demo"  # the mark of a database that holds made-up agents
+BEGUN = "demo.begun"  # left at the beginning of settling in: without MARK it was interrupted
 TOKEN_NAME = "demo fleet"  # noqa: S105 - a name
 EVERY = 20.0  # seconds between two looks at what the fleet does
 # Owners who have not pressed `Accept` yet, so that "owner not confirmed" can be seen: (agent, role).
 UNDECIDED = {("campaign-copy", "operations"), ("release-notes", "business")}
 FOUNDED = timedelta(days=45)
+
+
+def half_settled(tx: Session) -> bool:
+    """Whether an earlier start was stopped while the demo settled in: it is made anew then."""
+    return tx.get(Mark, BEGUN) is not None and tx.get(Mark, MARK) is None
+
+
+def is_demo(tx: Session) -> bool:
+    """Whether this database holds made-up agents, or some of them."""
+    return any(tx.get(Mark, name) is not None for name in (BEGUN, MARK))
 
 
 async def settle_in(lanes: Lanes, clock: Clock, kinds: Kinds, import_events: Callable[[Path], Any], folder: Path) -> bool:
@@ -45,6 +56,7 @@ async def settle_in(lanes: Lanes, clock: Clock, kinds: Kinds, import_events: Cal
     read = read_text(fleet_text(), kinds, file="fleet.yml")
 
     def found(tx: Session) -> None:
+        tx.add(Mark(name=BEGUN, value={"at": now.isoformat()}))
         agents.apply_file(tx, now, read, by="the demo")
         tx.execute(update(Agent).values(created_at=now - FOUNDED, heard_at=now - FOUNDED))
         for row in tx.scalars(select(AgentOwner).where(AgentOwner.until.is_(None)).order_by(AgentOwner.id)).all():
@@ -59,7 +71,6 @@ async def settle_in(lanes: Lanes, clock: Clock, kinds: Kinds, import_events: Cal
         await import_events(path)
     finally:
         path.unlink(missing_ok=True)
-    await lanes.write(lambda tx: tx.add(Mark(name=MARK, value={"since": now.isoformat()})))
     return True
 
 
@@ -80,12 +91,19 @@ def this_morning(tx: Session, now: datetime) -> datetime | None:
 
 
 @contextlib.asynccontextmanager
-async def living(lanes: Lanes, clock: Clock, ids: Ids, base_url: str, *, first: bool) -> AsyncIterator[None]:
-    """Send what the fleet does now over HTTP, with a token, as any agent would; on the first day the nightly job breaks."""
+async def living(lanes: Lanes, clock: Clock, ids: Ids, base_url: str, *, first: bool, turn: Callable[[], None]) -> AsyncIterator[None]:
+    """Send what the fleet does now over HTTP, with a token, as any agent would; on the first day the nightly job breaks.
+
+    The loops `turn` once the others were heard: a demo begun at night would else open with their silence.
+    """
     text = await lanes.write(lambda tx: _fresh_token(tx, clock.now(), ids))
     async with httpx.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {text}"}, timeout=10) as client:
         if first:
+            await _send(client, story.first_words(clock.now()))
+        turn()
+        if first:
             await _send(client, [story.broken_night(clock.now())])
+            await lanes.write(lambda tx: tx.add(Mark(name=MARK, value={"since": clock.now().isoformat()})))
         task = asyncio.create_task(_trickle(client, clock))
         try:
             yield

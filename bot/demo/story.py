@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -83,6 +83,17 @@ def trickle(now: datetime, minute: int) -> list[dict[str, Any]]:
         for i in range(int(often) + (dice.random() < often % 1)):
             moment = now - timedelta(seconds=dice.uniform(0, 20))
             found.extend(_piece(tale, dice, moment, 0.0, f"live-{now:%Y%m%d%H%M%S}-{i}", may_fail=False, raters=RATERS))
+    return found
+
+
+def first_words(now: datetime) -> list[dict[str, Any]]:
+    """A run with an output of every lively agent, just now: so that each channel shows outputs to judge, at any hour."""
+    dice = random.Random(f"{SEED}:first")  # noqa: S311 - a story, not a secret
+    found: list[dict[str, Any]] = []
+    for tale in tales().values():
+        if not tale.silent_days and not tale.at_night:
+            moment = now - timedelta(seconds=dice.uniform(5, 90))
+            found.extend(_piece(replace(tale, outputs=1.0, rated=0.0), dice, moment, 0.0, f"first-{now:%Y%m%d%H%M%S}", may_fail=False, raters=RATERS))
     return found
 
 

@@ -10,6 +10,10 @@ import yaml
 from bot.agents.spec import RegistrySpec
 
 NOTE = "A made-up company with 18 made-up agents. All history is synthetic, and nothing leaves this machine."
+SETTLING = (
+    "A made-up company with 18 made-up agents is moving in: a month of synthetic history is being read, and nothing leaves this machine. "
+    "The first summaries and a page appear here within half a minute. Meanwhile, try the picture at the top right: it lets you look as somebody else."
+)
 BOT_USER = "U0AIOPS"
 APP_ID = "A0AIOPS"
 

@@ -285,6 +285,7 @@ class Workspace(Seeding):
         """Words at the top of the page that say this is a demonstration."""
         self.demo = {"title": title, "note": note}
         self.store.remember("demo", self.demo)
+        self.hub.tell(None, "demo", demo=self.demo)
 
     # looking --------------------------------------------------------------------------------------------------
     def message(self, where: str, ts: str) -> Doc:

@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { mrkdwn } from "./mrkdwn.js";
-import { store } from "./state.js";
+import { on, store } from "./state.js";
 
 const KEY = "workspace.welcomed";
 
@@ -32,7 +32,8 @@ let advice = "";
 /** @returns {HTMLElement | null} */
 export function welcomeCard() {
   if (!store.demo || localStorage.getItem(KEY) === "yes") return null;
-  advice ||= suggestion();
+  const advised = /\btry\b/i.test(store.demo.note ?? "");
+  if (!advised) advice ||= suggestion();
   const card = h(
     "section",
     { class: "welcome", "aria-label": "Welcome" },
@@ -44,9 +45,7 @@ export function welcomeCard() {
         "div",
         { class: "words" },
         mrkdwn(
-          [store.demo.note ?? "Nothing leaves this machine.", /\btry\b/i.test(store.demo.note ?? "") ? "" : advice]
-            .filter(Boolean)
-            .join("\n"),
+          [store.demo.note ?? "Nothing leaves this machine.", advised ? "" : advice].filter(Boolean).join("\n"),
         ),
       ),
     ),
@@ -68,3 +67,10 @@ export function welcomeCard() {
   );
   return card;
 }
+
+/** The words change while the demo settles in. */
+on("demo", (/** @type {any} */ event) => {
+  store.demo = event.demo;
+  const card = welcomeCard();
+  if (card) document.querySelector("section.welcome")?.replaceWith(card);
+});
