@@ -19,6 +19,7 @@ from bot.agents.plan import Plan, lines
 from bot.agents.reading import agent_by_slug, find_channel
 from bot.agents.state import export_text
 from bot.app import House
+from bot.checks.blind import warned
 from bot.checks.kinds import KINDS
 from bot.checks.probes import try_check
 from bot.control import Job, Line
@@ -61,7 +62,8 @@ class _Jobs:
 
     async def do_plan(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         await self._know_people()
-        async for line in self._registry(args, lambda tx, read: agents.plan_file(tx, read, open_things=open_things), write=False):
+        now = self.clock.now()
+        async for line in self._registry(args, lambda tx, read: warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), write=False):
             yield line
 
     async def do_apply(self, args: dict[str, Any]) -> AsyncIterator[Line]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import ROLE_WORDS, OwnerName, OwnerNames, owners_named_of, spec_of
 from bot.agents.spec import WorkspaceSpec
 from bot.calendars import day_before, local_day, parse_working_days, zone_named
+from bot.checks.blind import blind_checks
 from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.people.flows import is_away
 from bot.quality.reading import Totals, totals_of
@@ -60,6 +61,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
     problems: dict[int, list[str]] = defaultdict(list)
     incidents: dict[int, list[str]] = defaultdict(list)
     changes: dict[int, list[str]] = defaultdict(list)
+    blind: dict[int, list[str]] = {}
     calling: set[int] = set()
     for part in in_parts(ids):
         standing.update((row.agent_id, row) for row in tx.scalars(select(AgentNow).where(AgentNow.agent_id.in_(part))))
@@ -73,6 +75,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         changed = select(Change).where(Change.agent_id.in_(part), Change.occurred_at >= since, Change.occurred_at < now).order_by(Change.occurred_at)
         for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
             changes[change.agent_id].append(f"{change.input} {change.version}")
+        blind.update(blind_checks(tx, now, part))
     away: dict[int, bool] = {}
     reports = []
     for agent in agents:
@@ -117,6 +120,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 incidents=tuple(_most(incidents[agent.id], 2)),
                 operations=_asked(names.operations),
                 asked=_asked(_who_is_asked(tx, now, names, away)),
+                blind=tuple(blind.get(agent.id, ())),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
         )

@@ -148,6 +148,7 @@ class Report:
     incidents: tuple[str, ...] = ()
     operations: Asked | None = None
     asked: Asked | None = None  # of whom the review and the work are asked: the backup while the owner is away
+    blind: tuple[str, ...] = ()  # checks that never had data: they cannot fail
     unconfirmed: tuple[str, ...] = ()  # roles nobody has accepted: "operations owner Omar"
 
 
@@ -158,7 +159,7 @@ def worst_first(reports: Sequence[Report]) -> list[Report]:
 
 def is_fine(report: Report) -> bool:
     """Nothing to look at: worth using or paused, with no open problem or incident, something produced, owners confirmed."""
-    calm = not report.problems and not report.incidents and not report.unconfirmed
+    calm = not report.problems and not report.incidents and not report.unconfirmed and not report.blind
     return calm and (report.verdict == Verdict.PAUSED or (report.verdict == Verdict.WORTH_USING and report.outputs > 0))
 
 
@@ -176,6 +177,9 @@ def needs_of(report: Report) -> str:
         return "look at the open problem" + ("s" if len(report.problems) > 1 else "")
     if report.verdict == Verdict.WATCH:
         return "judge the outputs in the thread"
+    if report.blind:
+        checks = " and ".join(f"`{name}`" for name in report.blind[:2]) + (f" and {len(report.blind) - 2} more" if len(report.blind) > 2 else "")
+        return f"see to its check{'s' if len(report.blind) > 1 else ''} {checks}, which never had data and so cannot fail"
     if report.verdict == Verdict.LEARNING and report.outputs:
         return "judge outputs, so that its learning ends"
     return ""

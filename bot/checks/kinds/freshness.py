@@ -49,7 +49,7 @@ def judge(facts: FreshFacts, spec: FreshnessSpec, now: datetime) -> Finding:
     """Failing once the newest change is older than allowed; one never reported counts from the day the agent is known."""
     limit = spec.at_most or facts.refresh
     if limit is None:
-        return Finding(State.UNKNOWN, "No limit", f"Nothing says how old {spec.input} may be: give it a `refresh`, or the check an `at_most`.", nothing=True)
+        return Finding(State.UNKNOWN, "No limit", f"Nothing says how old {spec.input} may be: give it a `refresh`, or the check an `at_most`.")
     age = max(now - (facts.last_at or facts.known_since), timedelta(0))
     days, most = round(age / timedelta(days=1), 2), round(limit / timedelta(days=1), 2)
     promise = f"at most {span_words(limit)} is promised"
