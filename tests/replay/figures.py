@@ -28,6 +28,7 @@ class Sum:
     tokens_in: int = 0
     tokens_out: int = 0
     nano: int = 0  # USD
+    changes: int = 0  # models and versions heard of for the first time
     thumbs: Counter[bool] = field(default_factory=Counter)
     results: Counter[str] = field(default_factory=Counter)
     people: list[float] = field(default_factory=list)  # the mean of each output
@@ -117,10 +118,13 @@ def help_desk(rows: list[Row], until: datetime, zone: str) -> Record:
 
 def airline_desk(rows: list[Row], until: datetime, zone: str) -> Record:
     record = Record(zone)
+    trials: set[int] = set()
     for row, at in zip(rows, moments(AIRLINE, len(rows), until), strict=True):
         here = record.at(at)
         here.runs += 1
         here.outputs += 1
+        here.changes += (not trials) + (row["trial"] not in trials)  # the one model, and each trial as a version
+        trials.add(row["trial"])
         here.evaluations.append(1.0 if row["reward"] >= 1 else 0.0)
         record.last_output = max(record.last_output, at)
     return record
@@ -130,6 +134,7 @@ def coding_agent(rows: list[Row], zone: str) -> Record:
     """Of one user, as the file has it: each message with the newest start before it, each undo and commit with the newest message."""
     assert len({row["user_id"] for row in rows}) == 1
     record = Record(zone)
+    models: set[str] = set()
     sends = [index for index, row in enumerate(rows) if row["event"] == "message_send"]
     sessions = _sessions(rows)
     judged: dict[int, list[float]] = defaultdict(list)
@@ -145,6 +150,8 @@ def coding_agent(rows: list[Row], zone: str) -> Record:
             here.failed += 1
         if kind == "message_send":
             here.outputs += 1
+            here.changes += said["main_model"] not in {*models, None}
+            models.add(said["main_model"])
             here.tokens_in += said["prompt_tokens"]
             here.tokens_out += said["completion_tokens"]
             here.nano += int((Decimal(str(said["cost"])) * 10**9).to_integral_value(ROUND_HALF_EVEN))
