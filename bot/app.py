@@ -52,7 +52,7 @@ from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
 from bot.quality.flows import mark_dirty, reobserve
-from bot.quality.folding import fold_step
+from bot.quality.folding import Folding
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
 from bot.routes.pagerduty import PagerDutyRoute
@@ -152,7 +152,7 @@ class House:
         add("probes", self.prober.step, every=1)
         add("ladders", self._flow(lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
         add("incidents", self._flow(incidents.watch_step), every=5)
-        add("fold", self._flow(fold_step), every=1, rest=0.25)
+        add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)

@@ -46,8 +46,8 @@ class Loops:
     def add(self, name: str, step: Step, *, every: float, rest: float = 0.0) -> None:
         """Register a step; the order of registration is the order in which tests settle them.
 
-        A step that many things wake gets a `rest`: seconds it pauses after each turn, and at least three times as
-        long as the turn took, so that what gathers up never starves what wakes it.
+        A step that many things wake gets a `rest`: seconds it pauses after each turn, and at least nine times as
+        long as the turn took: what gathers up takes a tenth of the time at most, and never starves what wakes it.
         """
         self.loops[name] = Loop(name, step, every, rest)
 
@@ -109,4 +109,4 @@ class Loops:
                     loop.errors += 1
                     log.exception("step failed", loop=loop.name)
                     busy = False
-                await asyncio.sleep(max(loop.rest, 3 * (self.clock.monotonic() - began)) if loop.rest else 0)
+                await asyncio.sleep(max(loop.rest, 9 * (self.clock.monotonic() - began)) if loop.rest else 0)

@@ -42,9 +42,9 @@ from bot.lists import flows as lists
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import owners_of
-from bot.quality.folding import fold_step
+from bot.quality.folding import fold_now
 from bot.quality.reading import Totals
-from bot.tables import Agent, AgentNow, Digest, DigestReview, DigestTimer, Person
+from bot.tables import Agent, Digest, DigestReview, DigestTimer, Person
 
 log = structlog.get_logger(__name__)
 
@@ -230,12 +230,9 @@ def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours
 
 
 def _make_fresh(tx: Session, now: datetime, agents: list[Agent]) -> None:
-    """After downtime the folded rows may be days old: fold before telling, a bounded number of times."""
+    """After downtime the folded rows may be days old: fold before telling."""
     for part in in_parts([agent.id for agent in agents]):
-        for _ in range(5):
-            stale = select(AgentNow.id).where(AgentNow.agent_id.in_(part), (AgentNow.refresh_at <= now) | (AgentNow.dirty_at <= now)).limit(1)
-            if tx.scalar(stale) is None or not fold_step(tx, now):
-                break
+        fold_now(tx, now, part)
 
 
 def _look(tx: Session, now: datetime, digest: Digest) -> None:

@@ -143,8 +143,8 @@ def _day_of_bucket(number: int, zone: str) -> str:
 _ADD = "ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n, sum = {table}.sum + excluded.sum"
 _TALLY_KEYS = "agent_id, metric, bucket_at, bin, slot"
 _DAY_KEYS = "agent_id, local_day, metric, bin, slot"
-_TALLIES = f"INSERT INTO tallies ({_TALLY_KEYS}, n, sum) %s {_ADD.format(keys=_TALLY_KEYS, table='tallies')}"
-_DAYS = f"INSERT INTO days ({_DAY_KEYS}, n, sum) %s {_ADD.format(keys=_DAY_KEYS, table='days')}"
+_ADD_TALLIES, _ADD_DAYS = _ADD.format(keys=_TALLY_KEYS, table="tallies"), _ADD.format(keys=_DAY_KEYS, table="days")
+_TALLIES_HEAD, _DAYS_HEAD = f"INSERT INTO tallies ({_TALLY_KEYS}, n, sum)", f"INSERT INTO days ({_DAY_KEYS}, n, sum)"
 _TALLY_ARRAYS = (
     "SELECT a, m, to_timestamp(t), b, %(slot)s, n, s"
     " FROM unnest(%(a)s::bigint[], %(m)s::text[], %(t)s::bigint[], %(b)s::int[], %(n)s::bigint[], %(s)s::bigint[]) AS r(a, m, t, b, n, s)"
@@ -153,7 +153,7 @@ _DAY_ARRAYS = (
     "SELECT a, d, m, b, %(slot)s, n, s"
     " FROM unnest(%(da)s::bigint[], %(dd)s::text[], %(dm)s::text[], %(db)s::int[], %(dn)s::bigint[], %(ds)s::bigint[]) AS r(a, d, m, b, n, s)"
 )
-_BOTH = f"WITH written AS ({_TALLIES.replace('%s', _TALLY_ARRAYS)}) {_DAYS.replace('%s', _DAY_ARRAYS)}"
+_BOTH = f"WITH written AS ({_TALLIES_HEAD} {_TALLY_ARRAYS} {_ADD_TALLIES}) {_DAYS_HEAD} {_DAY_ARRAYS} {_ADD_DAYS}"
 
 
 def _write(tx: Session, tallies: list[tuple[int, str, int, int, int, int]], days: list[tuple[int, str, str, int, int, int]]) -> None:
@@ -164,8 +164,8 @@ def _write(tx: Session, tallies: list[tuple[int, str, int, int, int, int]], days
         if tallies:
             times = {row[2]: f"{datetime.fromtimestamp(row[2] * BUCKET_SECONDS, UTC):%Y-%m-%d %H:%M:%S}.000000" for row in tallies}
             told = [(a, m, times[number], b, slot, n, total) for a, m, number, b, n, total in tallies]
-            insert_many(connection, *_TALLIES.split(" %s "), told)
-        insert_many(connection, *_DAYS.split(" %s "), [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in days])
+            insert_many(connection, _TALLIES_HEAD, _ADD_TALLIES, told)
+        insert_many(connection, _DAYS_HEAD, _ADD_DAYS, [(a, d, m, b, slot, n, total) for a, d, m, b, n, total in days])
         return
     # Both tables in one statement: a round trip less for every group of events.
     a, m, t, b, n, s = zip(*tallies, strict=True) if tallies else ((),) * 6

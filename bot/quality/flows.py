@@ -18,7 +18,7 @@ from bot.calendars import at_local
 from bot.db import wake
 from bot.quality import counting
 from bot.quality.counting import Counts
-from bot.quality.folding import fold_step
+from bot.quality.folding import STILL_CLAIMED, fold_step
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import OUTCOME_SHARES, SETTLES_AFTER, SETTLES_AT_VOTES, evaluation_good
 from bot.tables import Agent, AgentNow, Evaluation, Observation, Outcome, Output, Review, Vote
@@ -103,45 +103,59 @@ def reobserve(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[in
 def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
     """Something came in for these agents: their row is folded soon. Call it last in the transaction.
 
-    The row is locked until the commit (in id order), also where it is dirty already: a fold under way elsewhere
-    could otherwise clear the mark without having seen what this transaction brings.
+    The row is locked until the commit (in id order), also where it is dirty already: a fold could otherwise claim the
+    row and clear the mark without having seen what this transaction brings. A row that a fold has claimed is marked
+    anew, and so stays due when that fold is written.
     """
     ids = sorted(set(agent_ids))
-    if ids and tx.get_bind().dialect.name == "sqlite" and _marked_at_once(tx, now, ids):
-        wake(tx, "fold", here=True)
-        return
-    insert_now = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
+    sqlite = tx.get_bind().dialect.name == "sqlite"
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        wanted = select(AgentNow.agent_id, AgentNow.dirty_at).where(AgentNow.agent_id.in_(chunk))
-        found = {row.agent_id: row.dirty_at for row in tx.execute(wanted.order_by(AgentNow.agent_id).with_for_update(key_share=True))}
-        clean = [agent_id for agent_id, dirty_at in found.items() if dirty_at is None]
-        if clean:
-            tx.execute(
-                update(AgentNow).where(AgentNow.agent_id.in_(clean)).values(dirty_at=now).execution_options(synchronize_session=False)
-            )
-        missing = [agent_id for agent_id in chunk if agent_id not in found]
-        if missing:
-            first = insert_now(AgentNow).values(
-                [{"agent_id": agent_id, "verdict": "learning", "rank": 0, "why": "", "n": 0, "machine": False, "facts": {}, "spec_rev": 0, "dirty_at": now} for agent_id in missing]
-            )
-            tx.execute(first.on_conflict_do_update(index_elements=["agent_id"], set_={"dirty_at": now}))
+        if not (_marked_sqlite(tx, now, chunk) if sqlite else _marked_postgres(tx, now, chunk)):
+            _first_marks(tx, now, chunk)
     if ids:
         wake(tx, "fold", here=True)
 
 
-def _marked_at_once(tx: Session, now: datetime, ids: list[int]) -> bool:
-    """The short way on SQLite, where one transaction writes at a time: False where an agent has no row yet.
+# Every group of events passes here: as plain statements, a tenth of what the mapped ones cost.
+_UNMARKED = "(dirty_at IS NULL OR (dirty_at > {now} AND dirty_at <= {claimed}))"
+_IN_JSON = "agent_id IN (SELECT value FROM json_each(?))"
+_KNOWN_SQLITE = f"SELECT count(*) FROM agent_now WHERE {_IN_JSON}"  # noqa: S608 - our own names
+_MARK_SQLITE = f"UPDATE agent_now SET dirty_at = ? WHERE {_UNMARKED.format(now='?', claimed='?')} AND {_IN_JSON}"  # noqa: S608
+_LOCK_POSTGRES = (
+    f"SELECT agent_id, {_UNMARKED.format(now='%(now)s', claimed='%(claimed)s')} FROM agent_now"  # noqa: S608
+    " WHERE agent_id = ANY(%(ids)s) ORDER BY agent_id FOR NO KEY UPDATE"
+)
+_MARK_POSTGRES = "UPDATE agent_now SET dirty_at = %(now)s WHERE agent_id = ANY(%(ids)s)"
 
-    Every group of events passes here; the way above costs a millisecond, this one a tenth of it.
-    """
+
+def _marked_sqlite(tx: Session, now: datetime, ids: list[int]) -> bool:
+    """False where an agent has no row yet. One transaction writes at a time here: there is nothing to lock."""
     connection, given = tx.connection(), json.dumps(ids)
-    known = connection.exec_driver_sql("SELECT count(*) FROM agent_now WHERE agent_id IN (SELECT value FROM json_each(?))", (given,)).scalar()
-    if known != len(ids):
+    if connection.exec_driver_sql(_KNOWN_SQLITE, (given,)).scalar() != len(ids):
         return False
-    text = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"  # as UtcDateTime writes it
-    connection.exec_driver_sql("UPDATE agent_now SET dirty_at = ? WHERE dirty_at IS NULL AND agent_id IN (SELECT value FROM json_each(?))", (text, given))
+    text, claimed = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for at in (now, now + STILL_CLAIMED))  # as UtcDateTime writes it
+    connection.exec_driver_sql(_MARK_SQLITE, (text, text, claimed, given))
     return True
+
+
+def _marked_postgres(tx: Session, now: datetime, ids: list[int]) -> bool:
+    connection, told = tx.connection(), {"now": now, "claimed": now + STILL_CLAIMED, "ids": ids}
+    found = connection.exec_driver_sql(_LOCK_POSTGRES, told).all()
+    if len(found) != len(ids):
+        return False
+    clean = [agent_id for agent_id, unmarked in found if unmarked]
+    if clean:
+        connection.exec_driver_sql(_MARK_POSTGRES, {"now": now, "ids": clean})
+    return True
+
+
+def _first_marks(tx: Session, now: datetime, ids: list[int]) -> None:
+    """Some of these agents have no row yet."""
+    insert_now = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
+    new = {"verdict": "learning", "rank": 0, "why": "", "n": 0, "machine": False, "facts": {}, "spec_rev": 0, "dirty_at": now}
+    first = insert_now(AgentNow).values([{"agent_id": agent_id, **new} for agent_id in ids])
+    tx.execute(first.on_conflict_do_update(index_elements=["agent_id"], set_={"dirty_at": now}))
 
 
 def _people(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:

@@ -2,73 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from bot import audit
 from bot.agents.reading import spec_of, workspace_of
 from bot.agents.spec import AgentSpec, WorkspaceSpec
 from bot.calendars import day_before, day_bounds, local_day, parse_working_days
+from bot.lanes import Lanes
 from bot.quality import counting
+from bot.quality.baselines import due_baselines, freeze
 from bot.quality.facts import Days, Frozen, Seen, facts_of, window_of
 from bot.quality.reading import METRIC_OF, Totals, add_row
-from bot.quality.rules import (
-    BASELINE_DAYS,
-    BASELINE_N,
-    DEFAULT_TARGET,
-    LONGER,
-    Standing,
-    baseline_span,
-    judge,
-    percent,
-    silent_from,
-)
-from bot.tables import Agent, AgentNow, Baseline, Day, Observation, Output, Run, Stage
+from bot.quality.rules import DEFAULT_TARGET, LONGER, Standing, judge, silent_from
+from bot.tables import Agent, AgentNow, Baseline, Day, Output, Run, Stage
+from bot.tables.table import Table
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50  # a fold holds SQLite's one writer: measured about 2 ms an agent on a busy 2-core machine
+BATCH = 50  # agents of one step: measured about 2 ms of looking each on a busy 2-core machine
 STEPS_ASIDE = timedelta(minutes=5)
+CLAIMED = timedelta(minutes=1)  # a claimed row's mark lies that far ahead
+STILL_CLAIMED = 2 * CLAIMED  # seen by a process whose clock, or whose `now`, is older; less than STEPS_ASIDE
 STOPPED = ("suspended", "retired")
-LABEL = "since we started looking"
 _PLAIN = (
     counting.RUNS, counting.RUNS_FAILED, counting.OUTPUTS, counting.RATINGS_GOOD, counting.RATINGS_BAD,
     *METRIC_OF.values(),
 )  # fmt: skip
 
 
+class Folding:
+    """The fold loop: claim in one short transaction, look and decide in a second that holds no lock, write in a third.
+
+    Deciding takes a millisecond or two an agent. Done in one transaction with the claim, intake and clicks waited for it
+    (on SQLite for the one writer, on PostgreSQL for the rows' locks).
+    """
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    async def step(self, now: datetime) -> bool:
+        """Fold up to 50 agents that something came in for, or for whom time alone may have changed the verdict."""
+        claim, noticed = await self._lanes.write(lambda tx: _begin(tx, now))
+        if claim.rows:
+            folded = await self._lanes.read(lambda tx: decide(tx, now, claim))
+            await self._lanes.write(lambda tx: write(tx, now, claim, folded))
+        return bool(claim.rows) or noticed
+
+
 def fold_step(tx: Session, now: datetime) -> bool:
-    """Fold up to 50 agents that something came in for, or for whom time alone may have changed the verdict."""
-    due = or_(AgentNow.dirty_at <= now, AgentNow.refresh_at <= now)
-    wanted = select(AgentNow).where(due).order_by(AgentNow.dirty_at, AgentNow.agent_id).limit(BATCH)
-    rows = list(tx.scalars(wanted.with_for_update(skip_locked=True).execution_options(populate_existing=True)))
-    noticed = _notice(tx, now) if len(rows) < BATCH else False
-    if not rows:
-        return noticed
+    """The same in one transaction."""
+    claim, noticed = _begin(tx, now)
+    write(tx, now, claim, decide(tx, now, claim))
+    return bool(claim.rows) or noticed
+
+
+def fold_now(tx: Session, now: datetime, agent_ids: Sequence[int]) -> None:
+    """Fold those of the agents that wait for it, also where the loop has claimed them: for who must not tell yesterday's facts."""
+    claim = _claim(tx, now, AgentNow.agent_id.in_(agent_ids) & or_(AgentNow.dirty_at <= now + STILL_CLAIMED, AgentNow.refresh_at <= now), skip_locked=False)
+    write(tx, now, claim, decide(tx, now, claim))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Agents this fold has taken: agent id -> (id of its row, when it was folded last). It lapses at `until`."""
+
+    rows: dict[int, tuple[int, datetime | None]]
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What the fold decided of one agent."""
+
+    values: dict[str, Any]
+    slug: str
+    baselines: dict[str, Frozen]  # newly frozen, by source
+
+
+def _begin(tx: Session, now: datetime) -> tuple[Claim, bool]:
+    claim = claim_due(tx, now)
+    return claim, _notice(tx, now) if len(claim.rows) < BATCH else False
+
+
+def claim_due(tx: Session, now: datetime) -> Claim:
+    """Take up to 50 agents whose row is due; a process that dies with them leaves them due again in a minute."""
+    return _claim(tx, now, or_(AgentNow.dirty_at <= now, AgentNow.refresh_at <= now), skip_locked=True)
+
+
+def _claim(tx: Session, now: datetime, which: ColumnElement[bool], *, skip_locked: bool) -> Claim:
+    until = now + CLAIMED
+    wanted = select(AgentNow.id, AgentNow.agent_id, AgentNow.folded_at).where(which).order_by(AgentNow.dirty_at, AgentNow.agent_id)
+    wanted = wanted.limit(BATCH) if skip_locked else wanted
+    rows = {row.agent_id: (row.id, row.folded_at) for row in tx.execute(wanted.with_for_update(skip_locked=skip_locked))}
+    if rows:
+        taken = update(AgentNow).where(AgentNow.agent_id.in_(rows)).values(dirty_at=until, refresh_at=until)
+        tx.execute(taken.execution_options(synchronize_session=False))
+    return Claim(rows, until)
+
+
+def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
+    """Look at what was counted for each agent and judge it; writes nothing. Agents that raise are left out."""
+    if not claim.rows:
+        return {}
     workspace = workspace_of(tx)
-    agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_([row.agent_id for row in rows])))}
+    agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_(claim.rows)))}
     signs = _signs(tx, agents)
     counters = _load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
     frozen: dict[int, dict[str, Frozen]] = {agent_id: {} for agent_id in agents}
     for each in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(agents), Baseline.current)):
         frozen[each.agent_id][each.source] = Frozen(each.share, each.n, each.label, each.first_day, each.last_day)
     stages = {row.agent_id: row for row in tx.scalars(select(Stage).where(Stage.agent_id.in_(agents)))}
-    for row in rows:
-        agent = agents[row.agent_id]
+    decided: dict[int, Folded] = {}
+    for agent in agents.values():
         try:
-            # Nothing is written before all is decided: what one agent's oddity breaks leaves the others' folds whole.
+            # What one agent's oddity breaks leaves the others' folds whole.
             found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id))
-            _fold(tx, now, row, agent, workspace, found)
+            decided[agent.id] = _fold(tx, now, claim.rows[agent.id][1], agent, workspace, found)
         except Exception:
             log.exception("fold failed; the agent steps aside", agent=agent.slug)
-            row.dirty_at = row.refresh_at = now + STEPS_ASIDE
-    tx.flush()
-    return True
+    return decided
+
+
+def write(tx: Session, now: datetime, claim: Claim, decided: dict[int, Folded]) -> None:
+    """Write what was decided; an agent that something came in for in the meantime stays due."""
+    locked = select(AgentNow.agent_id, AgentNow.dirty_at, AgentNow.folded_at).where(AgentNow.agent_id.in_(claim.rows))
+    changes: list[dict[str, Any]] = []
+    for agent_id, dirty_at, folded_at in tx.execute(locked.order_by(AgentNow.agent_id).with_for_update()).all() if claim.rows else ():
+        row_id, folded_before = claim.rows[agent_id]
+        if folded_at != folded_before:  # the claim lapsed, or somebody could not wait: theirs is newer
+            continue
+        folded = decided.get(agent_id)
+        if folded is None:
+            changes.append({"row_id": row_id, "dirty_at": now + STEPS_ASIDE, "refresh_at": now + STEPS_ASIDE})
+            continue
+        changes.append({"row_id": row_id, **folded.values, "dirty_at": None if dirty_at == claim.until else dirty_at})
+        for source, frozen in folded.baselines.items():
+            freeze(tx, now, agent_id, folded.slug, source, frozen)
+    # As the table's statement, not the mapped class's: nothing of these rows is in the session's memory.
+    rows = Table.metadata.tables["agent_now"]
+    for same in ([each for each in changes if "facts" in each], [each for each in changes if "facts" not in each]):
+        if same:
+            names = [name for name in same[0] if name != "row_id"]
+            tx.execute(update(rows).where(rows.c.id == bindparam("row_id")).values({name: bindparam(name) for name in names}), same)
 
 
 def _notice(tx: Session, now: datetime) -> bool:
@@ -120,7 +201,7 @@ class Found:
     stage: Stage | None
 
 
-def _fold(tx: Session, now: datetime, row: AgentNow, agent: Agent, workspace: WorkspaceSpec, found: Found) -> None:
+def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, workspace: WorkspaceSpec, found: Found) -> Folded:
     spec = spec_of(agent)
     days, today, stage = found.counted.days, found.counted.today, found.stage
     last_output, last_run = found.last_output, found.last_run
@@ -145,13 +226,14 @@ def _fold(tx: Session, now: datetime, row: AgentNow, agent: Agent, workspace: Wo
         evaluations_spread=days.spread(today, "evaluations"),
     )
     finding = judge(standing)
-    new_day = row.folded_at is None or local_day(row.folded_at, agent.zone) != today
+    new_day = folded_at is None or local_day(folded_at, agent.zone) != today
+    due = due_baselines(tx, agent.id, today, found.baselines) if new_day else {}
     seen = Seen(
         today=today,
         days=days,
         today_totals=found.counted.recent[today],
         yesterday_totals=found.counted.recent[day_before(today)],
-        baselines=_baselines(tx, now, agent, today, found.baselines) if new_day else found.baselines,
+        baselines={**found.baselines, **due},
         target=standing.target,
         target_is_default=standing.target_is_default,
         min_samples=spec.min_samples,
@@ -161,15 +243,15 @@ def _fold(tx: Session, now: datetime, row: AgentNow, agent: Agent, workspace: Wo
         stage=stage.stage if stage else spec.stage,
         windows=windows,
     )
-    facts = facts_of(seen, finding)
-    row.verdict, row.why, row.rank, row.machine = finding.verdict.value, finding.why, finding.rank, finding.machine
-    row.share, row.n = finding.score.share, finding.score.n
-    row.low, row.high = (finding.score.low, finding.score.high) if finding.score.n else (None, None)
-    row.facts = facts
-    row.last_output_at, row.last_run_at = last_output, last_run
-    row.dirty_at, row.folded_at, row.spec_rev = None, now, agent.spec_rev
     tomorrow = day_bounds(today, agent.zone)[1]
-    row.refresh_at = min(tomorrow, silent) if silent > now else tomorrow
+    score = finding.score
+    values = {
+        "verdict": finding.verdict.value, "why": finding.why, "rank": finding.rank, "machine": finding.machine,
+        "share": score.share, "n": score.n, "low": score.low if score.n else None, "high": score.high if score.n else None,
+        "facts": facts_of(seen, finding), "last_output_at": last_output, "last_run_at": last_run,
+        "folded_at": now, "spec_rev": agent.spec_rev, "refresh_at": min(tomorrow, silent) if silent > now else tomorrow,
+    }  # fmt: skip
+    return Folded(values, agent.slug, due)
 
 
 def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
@@ -206,38 +288,3 @@ def _paused(agent: Agent, stage: Stage | None) -> str | None:
     if stage is not None and stage.stage in STOPPED:
         return f"{stage.stage} since {stage.since:%-d %b}" + (f": {stage.reason}" if stage.reason else "")
     return f"paused since {agent.paused_at:%-d %b}" if agent.paused_at else None
-
-
-def _baselines(tx: Session, now: datetime, agent: Agent, today: str, known: dict[str, Frozen]) -> dict[str, Frozen]:
-    """The current baselines, after freezing what has become due (looked at once a local day: days must be over)."""
-    found = dict(known)
-    for source in ("people", "evaluations"):
-        if source not in found and (frozen := _freeze(tx, now, agent, source, today)) is not None:
-            found[source] = frozen
-    return found
-
-
-def _freeze(tx: Session, now: datetime, agent: Agent, source: str, today: str) -> Frozen | None:
-    mine = (Observation.agent_id == agent.id, Observation.source == source)
-    first = tx.scalar(select(Observation.local_day).where(*mine).order_by(Observation.local_day).limit(1))
-    if first is None or (date.fromisoformat(today) - date.fromisoformat(first)).days < BASELINE_DAYS:
-        return None
-    enough = tx.scalar(select(func.count()).select_from(select(Observation.id).where(*mine).limit(BASELINE_N).subquery()))
-    if not enough or enough < BASELINE_N:
-        return None
-    rows = tx.execute(
-        select(Day.local_day, func.sum(Day.sum), func.sum(Day.n))
-        .where(Day.agent_id == agent.id, Day.metric == METRIC_OF[source], Day.local_day >= first)
-        .group_by(Day.local_day)
-        .order_by(Day.local_day)
-    )
-    span = baseline_span([(day, int(total), int(n)) for day, total, n in rows if n > 0], today)
-    if span is None:
-        return None
-    first_day, last_day, thousandths, n = span
-    share = thousandths / 1000 / n
-    tx.add(Baseline(agent_id=agent.id, source=source, share=share, n=n, first_day=first_day, last_day=last_day, label=LABEL, set_at=now))
-    words = f"Baseline of {source} frozen: {percent(share)} of {n} outputs good, {first_day} to {last_day}, {LABEL}"
-    evidence = {"source": source, "share": share, "n": n, "first_day": first_day, "last_day": last_day}
-    audit.record(tx, now, "baseline.freeze", f"agent:{agent.slug}", came_from="timer", words=words, evidence=evidence)
-    return Frozen(share, n, LABEL, first_day, last_day)

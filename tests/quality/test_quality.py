@@ -10,6 +10,7 @@ from bot.feedback.flows import RatingIn, rate_many
 from bot.quality import counting, reading
 from bot.quality.counting import Counts
 from bot.quality.flows import fold_step, mark_dirty, reobserve
+from bot.quality.folding import claim_due, decide, fold_now, write
 from bot.stats import wilson
 from bot.tables import Agent, AgentNow, Baseline, Day, Decision, Evaluation, Observation, Outcome, Run, Stage
 from tests.feedback.scene import make_agent, make_output, make_person, rate
@@ -237,3 +238,48 @@ def test_the_baseline_is_frozen_once_and_the_decision_is_recorded(db: Database, 
         row = reading.now_of(tx, agent.id)
         assert row is not None
         assert row.facts["baseline"]["people"]["n"] == 336
+
+
+def test_what_comes_in_while_an_agent_is_being_folded_is_folded_next(db: Database, clock: MovedClock) -> None:
+    now = clock.now()
+    with db.transaction() as tx:
+        agent = make_agent(tx, now)
+        mark_dirty(tx, now, [agent.id])
+    with db.transaction() as tx:
+        claim = claim_due(tx, now)
+    with db.reading() as tx:
+        decided = decide(tx, now, claim)
+    with db.transaction() as tx:
+        rate(tx, now, make_output(tx, agent, now), make_person(tx, "lea", now), True)
+        mark_dirty(tx, now - timedelta(seconds=1), [agent.id])  # a group that took its time before it waited for the lane
+    with db.transaction() as tx:
+        write(tx, now, claim, decided)
+    with db.reading() as tx:
+        row = tx.scalars(select(AgentNow)).one()
+        assert (row.folded_at, row.dirty_at, row.n) == (now, now - timedelta(seconds=1), 0)
+    fold(db, now)
+    with db.reading() as tx:
+        row = tx.scalars(select(AgentNow)).one()
+        assert (row.dirty_at, row.n) == (None, 1)
+
+
+def test_an_agent_whose_fold_died_is_folded_a_minute_later_and_who_cannot_wait_folds_it_now(db: Database, clock: MovedClock) -> None:
+    now = clock.now()
+    with db.transaction() as tx:
+        agent = make_agent(tx, now)
+        mark_dirty(tx, now, [agent.id])
+    with db.transaction() as tx:
+        claim = claim_due(tx, now)
+        assert list(claim.rows) == [agent.id]
+        assert claim_due(tx, now).rows == {}
+        assert list(claim_due(tx, now + timedelta(minutes=1)).rows) == [agent.id]
+    with db.reading() as tx:
+        decided = decide(tx, now, claim)
+    later = now + timedelta(seconds=2)
+    with db.transaction() as tx:
+        fold_now(tx, later, [agent.id])
+        assert claim_due(tx, now + timedelta(minutes=1)).rows == {}
+    with db.transaction() as tx:
+        write(tx, now, claim, decided)  # the one that was slower changes nothing
+    with db.reading() as tx:
+        assert tx.scalars(select(AgentNow.folded_at)).one() == later
