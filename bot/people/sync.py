@@ -10,6 +10,7 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.lanes import Lanes, Urgency
@@ -75,7 +76,12 @@ async def identify(client: AsyncWebClient, lanes: Lanes, team: Team, slack_id: s
     except (SlackApiError, SlackClientError, OSError, TimeoutError):
         return None
     user = answer.get("user")
-    return await lanes.write(lambda tx: take_user(tx, user, team, now), urgency=Urgency.PRESS) if user else None
+    if not user:
+        return None
+    try:
+        return await lanes.write(lambda tx: take_user(tx, user, team, now), urgency=Urgency.PRESS)
+    except IntegrityError:  # two presses of somebody new at once: the other one wrote them down first
+        return await lanes.write(lambda tx: take_user(tx, user, team, now), urgency=Urgency.PRESS)
 
 
 async def _pages(client: AsyncWebClient, method: str, part: str, sleep: Sleep, **params: str) -> AsyncIterator[list[dict[str, Any]]]:

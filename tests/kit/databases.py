@@ -13,15 +13,18 @@ import psycopg
 
 from bot.db import Database
 from bot.migrate import upgrade
+from bot.tables import Table
 
 _numbers = itertools.count()
+
+_IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class SqliteDatabases:
     """Copies of one migrated file."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="aiops-test-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="aiops-test-", dir=_IN_MEMORY))
         atexit.register(shutil.rmtree, self.folder, True)
         self.template = self.folder / "template.db"
         db = Database(f"sqlite:///{self.template}")
@@ -56,6 +59,11 @@ class PostgresDatabases:
         self.uri = self.server.get_uri()
         self._admin = psycopg.connect(self.uri, autocommit=True)
         atexit.register(self._admin.close)
+        self._free: list[str] = []
+        # These databases live for one test: nobody waits for the disk, and copies need no checkpoint.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+            self._admin.execute(f"ALTER SYSTEM SET {setting} = off")
+        self._admin.execute("SELECT pg_reload_conf()")
         self._admin.execute("CREATE DATABASE template_aiops")
         db = Database(self.named("template_aiops"))
         upgrade(db)
@@ -65,10 +73,37 @@ class PostgresDatabases:
         return self.uri.replace("postgres:@/postgres?", f"postgres:@/{name}?")
 
     def fresh(self) -> str:
+        if self._free:
+            return self.named(self._free.pop())
         name = f"test_{next(_numbers)}"
-        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE template_aiops STRATEGY FILE_COPY")
+        self._admin.execute(f"CREATE DATABASE {name} TEMPLATE template_aiops STRATEGY WAL_LOG")
         return self.named(name)
 
     def forget(self, url: str) -> None:
+        """Empty it for the next test: ten times quicker than making another. One that will not be emptied is dropped."""
         name = url.split("@/")[1].split("?")[0]
-        self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                if not _as_migrated(connection):
+                    raise psycopg.errors.UndefinedTable("a test changed the tables")
+                _empty(connection)
+        except psycopg.Error:
+            self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        else:
+            self._free.append(name)
+
+
+def _as_migrated(connection: psycopg.Connection[tuple[str]]) -> bool:
+    found = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    return found == {*Table.metadata.tables, "alembic_version"}
+
+
+def _empty(connection: psycopg.Connection[tuple[str]]) -> None:
+    asked = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in Table.metadata.tables)
+    filled = [row[0] for row in connection.execute(asked)]
+    connection.execute("SET session_replication_role = replica")  # no foreign key is looked at while all goes
+    for name in filled:
+        connection.execute(f"DELETE FROM {name}")
+    # Every sequence that was used, also by rows that were rolled back.
+    connection.execute("SELECT setval(format('%I.%I', schemaname, sequencename), 1, false) FROM pg_sequences WHERE last_value IS NOT NULL")
