@@ -30,6 +30,8 @@ from bot import __version__
 from bot.agents import owners
 from bot.agents.reading import agents_in_channel, lead_people, owners_named
 from bot.checks import flows as checks
+from bot.checks import http as checks_http
+from bot.checks.http import Pings
 from bot.checks.probes import Prober
 from bot.clock import Clock, Ids, RandomIds, SystemClock
 from bot.db import Database
@@ -39,6 +41,7 @@ from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
 from bot.incidents import flows as incidents
 from bot.intake import http as intake_http
+from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
 from bot.lanes import Lanes, Urgency
 from bot.lists import flows as lists
@@ -111,6 +114,8 @@ class House:
         self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
         self.intake = Intake(self.lanes, self.clock)
         self.prober = Prober(self.lanes, self.clock)
+        self.pings = Pings(self.lanes, self.clock)
+        self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
         self.team: Team | None = None
         self.edge: Edge | None = None
@@ -256,6 +261,8 @@ class House:
         """Everything the product answers over HTTP, the hottest first."""
         found: list[BaseRoute] = [
             *intake_http.routes(self.intake),
+            *(checks_http.routes(self.pings, self.lanes, self.clock, self.signer) if self.signer is not None else ()),
+            Route("/v1/alerts", self.alerts, methods=["POST"]),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
             Route("/slack/events", self._from_slack, methods=["POST"]),
             Route("/healthz", self._alive),
@@ -294,6 +301,8 @@ class House:
         self.metrics.set("outbox", outbox)
         self.metrics.set("lanes", {"waiting": float(self.lanes.waiting())})
         self.metrics.set("intake", {"accepted_total": float(self.intake.totals.accepted), "duplicates_total": float(self.intake.totals.duplicates), "refused_total": float(self.intake.refusals)})
+        self.metrics.set("pings", {"accepted_total": float(self.pings.accepted), "refused_total": float(self.pings.refused)})
+        self.metrics.set("alerts", {"accepted_total": float(self.alerts.accepted), "refused_total": float(self.alerts.refused), "unknown_agents_total": float(self.alerts.unknown_agents)})
         self.metrics.set("loops", {f"{name}_{what}_total": float(value) for name, loop in self.loops.loops.items() for what, value in (("steps", loop.steps), ("errors", loop.errors))})
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
@@ -307,6 +316,7 @@ class House:
         if self.edge is not None:
             await self.edge.rest()
         await self.intake.close()
+        await self.pings.close()
         await self.prober.close()
         await self.delivery.close()
         await asyncio.to_thread(self.lanes.close)

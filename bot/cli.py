@@ -125,6 +125,12 @@ def check_kinds(json: Json = False) -> None:
     _carry("check_kinds", {}, json)
 
 
+@check.command("pings")
+def check_pings(agent: Annotated[str | None, typer.Argument(help="One agent; all where left out.")] = None, json: Json = False) -> None:
+    """Show where the jobs behind heartbeat checks must ping (add /start, /fail, /log or an exit code)."""
+    _carry("check_pings", {"agent": agent}, json)
+
+
 @check.command("test")
 def check_test(agent: Annotated[str, typer.Argument()], name: Annotated[str | None, typer.Argument(help="One check; all where left out.")] = None, json: Json = False) -> None:
     """Say what an agent's checks would find now, without opening any problem."""

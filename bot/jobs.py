@@ -21,6 +21,7 @@ from bot.agents.state import export_text
 from bot.app import House
 from bot.checks.blind import warned
 from bot.checks.kinds import KINDS
+from bot.checks.pings import addresses
 from bot.checks.probes import try_check
 from bot.control import Job, Line
 from bot.digests.preview import preview
@@ -143,6 +144,17 @@ class _Jobs:
             fields = {name: field.description or "" for name, field in kind.spec.model_fields.items() if name != "kind"}
             told = [f"{kind.name}  (severity {kind.spec.DEFAULT_SEVERITY} unless you say otherwise)", f"    {kind.about}", *(f"      {name}: {words}" for name, words in fields.items())]
             yield {"text": "\n".join([*told, *([f"    e.g. {kind.example}"] if kind.example else []), ""]), "json": {"kind": kind.name, "about": kind.about, "fields": fields}}
+
+    async def do_check_pings(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        slug, signer = args.get("agent"), self.house.signer
+        if signer is None:
+            yield {"error": "Ping addresses need a secret: set AIOPS_SECRET.", "exit": WRONG_INPUT}
+            return
+        found = await self.lanes.read(lambda tx: addresses(tx, signer, self.house.settings.base_url, str(slug) if slug else None))
+        for agent, name, by_uuid, by_key in found:
+            yield {"text": f"{agent} {name}\n    {by_uuid}\n    {by_key}", "json": {"agent": agent, "check": name, "url": by_uuid, "url_by_name": by_key}}
+        if not found:
+            yield {"text": f"{slug or 'No agent'} has no heartbeat check: add `kind: heartbeat` to its checks in aiops.yml." if slug else "No agent has a heartbeat check: add `kind: heartbeat` to the checks in aiops.yml.", "json": None}
 
     async def do_check_test(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         slug, name = str(args["agent"]), args.get("name")

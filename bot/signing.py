@@ -43,7 +43,11 @@ class Signer:
 
     def key_for(self, purpose: str) -> str:
         """A derived key as hex (webhooks of one agent, say), so that the secret itself is never handed out."""
-        return hmac.new(self._secrets[0], f"key:{purpose}".encode(), hashlib.sha256).hexdigest()
+        return self.keys_for(purpose)[0]
+
+    def keys_for(self, purpose: str) -> list[str]:
+        """The same for every secret that is accepted, the signing one's first."""
+        return [hmac.new(secret, f"key:{purpose}".encode(), hashlib.sha256).hexdigest() for secret in self._secrets]
 
     @staticmethod
     def _mac(secret: bytes, purpose: str, body: bytes) -> bytes:

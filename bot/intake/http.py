@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 IN_FLIGHT = 128 * 1024 * 1024  # bytes of bodies being read at the same time
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
 
 TITLES = {
@@ -73,22 +73,22 @@ class TakeEvents:
         try:
             await self._take(scope, receive, send)
         except Denied as error:
-            await _problem(send, error.status, error.code, str(error))
+            await problem(send, error.status, error.code, str(error))
         except BadBody as error:
-            await _problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=_waits(scope))
+            await problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=waits(scope))
         except Busy:
-            await _problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
+            await problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
         except Away:
-            await _problem(send, 503, "away", "nothing of this was answered as stored: send it again, ids make that safe", retry_after=5)
+            await problem(send, 503, "away", "nothing of this was answered as stored: send it again, ids make that safe", retry_after=5)
         except SenderLeft:
             return
         except Exception as error:
             if not is_outage(error):
                 log.exception("intake failed")
-                await _problem(send, 500, "broken", "the server's log says why; send it again, ids make that safe")
+                await problem(send, 500, "broken", "the server's log says why; send it again, ids make that safe")
                 return
             log.warning("the database is away", error=type(error).__name__)
-            await _problem(send, 503, "away", "nothing of this was stored: send it again, ids make that safe", retry_after=5)
+            await problem(send, 503, "away", "nothing of this was stored: send it again, ids make that safe", retry_after=5)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         authorization, content_type, encoding, length = None, "", "", None
@@ -118,11 +118,11 @@ class TakeEvents:
         if dry_run:
             told["dry_run"] = True
         if taken.accepted or taken.duplicates:
-            await _answer(send, 200 if dry_run else 202, _JSON, told)
+            await answer(send, 200 if dry_run else 202, JSON, told)
         elif taken.refused:
-            await _problem(send, 422, "nothing_valid", f"none of the {len(raws)} events could be taken: see `refused`", more=told)
+            await problem(send, 422, "nothing_valid", f"none of the {len(raws)} events could be taken: see `refused`", more=told)
         else:
-            await _problem(send, 422, "nothing_valid", "there is no event in the body", more=told)
+            await problem(send, 422, "nothing_valid", "there is no event in the body", more=told)
 
 
 class Whoami:
@@ -136,19 +136,19 @@ class Whoami:
         try:
             bearer = await self._intake.doors.admit(authorization, "")
         except Denied as error:
-            await _problem(send, error.status, error.code, str(error))
+            await problem(send, error.status, error.code, str(error))
         else:
-            await _answer(send, 200, _JSON, bearer.told())
+            await answer(send, 200, JSON, bearer.told())
 
 
-async def _answer(send: Send, status: int, kind: tuple[bytes, bytes], content: dict[str, Any], *more: tuple[bytes, bytes]) -> None:
+async def answer(send: Send, status: int, kind: tuple[bytes, bytes], content: dict[str, Any], *more: tuple[bytes, bytes]) -> None:
     body = orjson.dumps(content)
     headers = [kind, (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _problem(
+async def problem(
     send: Send,
     status: int,
     code: str,
@@ -167,7 +167,7 @@ async def _problem(
     if status == 401:
         extra.append((b"www-authenticate", b'Bearer realm="aiops"'))
     if rest is None:
-        await _answer(send, status, _PROBLEM, content, *extra)
+        await answer(send, status, _PROBLEM, content, *extra)
         return
     body = orjson.dumps(content)
     headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), (b"connection", b"close"), *extra]
@@ -178,7 +178,7 @@ async def _problem(
     await send({"type": "http.response.body", "body": b""})
 
 
-def _waits(scope: Scope) -> bool:
+def waits(scope: Scope) -> bool:
     """Whether the sender waits for `100 Continue` before it sends the body: it will then send nothing more."""
     return any(name == b"expect" for name, _ in scope["headers"])
 

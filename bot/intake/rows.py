@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from bot.intake.bulk import Columns, Row, as_json
-from bot.intake.events import ChangeEvent, CostEvent, EvaluationEvent, MeasureEvent, OutcomeEvent, OutputEvent, RunEvent
+from bot.intake.events import (
+    ChangeEvent,
+    CostEvent,
+    EvaluationEvent,
+    HeartbeatEvent,
+    MeasureEvent,
+    OutcomeEvent,
+    OutputEvent,
+    RunEvent,
+)
 from bot.intake.judging import Item
 from bot.quality.counting import day_of
 
@@ -68,6 +77,7 @@ OUTCOMES = Columns("outcomes", (*_HEAD, ("output_id", "bigint"), ("person_id", "
 MEASURES = Columns("measures", (*_HEAD, ("name", "text"), ("value", "text"), ("number", "float8"), ("unit", "text"), ("output", "text")))
 COSTS = Columns("costs", (*_HEAD, ("local_day", "text"), ("run", "text"), ("kind", "text"), ("nano", "bigint"), ("currency", "text")))
 CHANGES = Columns("changes", (*_HEAD, ("input", "text"), ("version", "text"), ("note", "text")))
+PINGS = Columns("pings", (*_HEAD, ("check_id", "bigint"), ("status", "text"), ("rid", "text"), ("exit_code", "int"), ("body", "text"), ("sender", "text")))
 RATINGS = Columns("rating_events", (("agent_id", "bigint"), ("ext_id", "text"), ("content", "text"), ("received_at", "timestamptz")))
 
 
@@ -144,3 +154,8 @@ def cost_row(item: Item, event: CostEvent, received: Any, stamp: Stamp) -> Row:
 
 def change_row(item: Item, event: ChangeEvent, received: Any, stamp: Stamp) -> Row:
     return (item.agent.id, event.id, stamp(event.at), received, item.content, event.input, event.version, event.note)
+
+
+def ping_row(item: Item, event: HeartbeatEvent, received: Any, stamp: Stamp, check_id: int) -> Row:
+    head = (item.agent.id, event.id, stamp(event.at), received, item.content)
+    return (*head, check_id, event.status, event.run, event.exit_code, event.note, "event")

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from bot.checks.pings import heartbeats_of, look_after
 from bot.db import wake
 from bot.feedback.flows import RatingIn, outputs_arrived, rate_many
 from bot.intake import messages, rows
 from bot.intake.agents import AgentRef
 from bot.intake.bulk import Columns, Kept, Key, Row, find_kept, insert_new, stamp_for
 from bot.intake.counted import count
-from bot.intake.events import EvaluationEvent, OutcomeEvent, OutputEvent, RatingEvent, RunEvent
+from bot.intake.events import EvaluationEvent, HeartbeatEvent, OutcomeEvent, OutputEvent, RatingEvent, RunEvent
 from bot.intake.judging import Item
 from bot.outbox import flows as outbox
 from bot.people.flows import person_for_report
@@ -210,6 +211,25 @@ def _outcomes(work: _Work, items: list[Item]) -> None:
             work.judge_again(item.agent.id, "outcomes", outputs[item.agent.id, item.event.output])
 
 
+def _heartbeats(work: _Work, items: list[Item]) -> None:
+    targets = heartbeats_of(work.tx, {item.agent.id for item in items})
+    made: list[tuple[Item, Row]] = []
+    for item in items:
+        event = item.event
+        assert isinstance(event, HeartbeatEvent)
+        target = targets.get((item.agent.id, event.check))
+        if target is None:
+            known = ", ".join(sorted(name for agent_id, name in targets if agent_id == item.agent.id))
+            there = f"it has {known}" if known else "it has none: add `kind: heartbeat` to its checks in aiops.yml"
+            item.refuse("check", "unknown_check", f"{item.agent.slug} has no heartbeat check called {event.check!r}: {there}")
+        else:
+            made.append((item, rows.ping_row(item, event, work.received, work.stamp, target.check_id)))
+    _insert(work, rows.PINGS, made)
+    heard = [(targets[item.agent.id, item.event.check], item.event.status) for item, _ in made if item.said == "accepted" and isinstance(item.event, HeartbeatEvent)]
+    if heard and work.live:
+        look_after(work.tx, work.now, heard)
+
+
 def _plain(columns: Columns, make: Any) -> Any:
     """Events that are a row and nothing else."""
 
@@ -228,6 +248,7 @@ ORDER: dict[str, Any] = {
     "cost": _plain(rows.COSTS, rows.cost_row),
     "measure": _plain(rows.MEASURES, rows.measure_row),
     "change": _plain(rows.CHANGES, rows.change_row),
+    "heartbeat": _heartbeats,
 }
 
 

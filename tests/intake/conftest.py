@@ -18,7 +18,7 @@ from bot.intake.http import routes
 from bot.intake.taking import Intake
 from bot.lanes import Lanes
 from bot.people.tokens import mint_token
-from bot.tables import Agent
+from bot.tables import Agent, Check
 
 OWNERS = {"business": "maya@example.com", "operations": "U0OMAR"}
 
@@ -71,6 +71,7 @@ async def gate(db: Database, clock: MovedClock) -> AsyncIterator[Gate]:
         add_agent(db, now, slug)
     ids, tokens = CountedIds(), {}
     with db.transaction() as tx:
+        tx.add(Check(agent_id=1, name="nightly", kind="heartbeat", severity="page", spec={"kind": "heartbeat", "cron": "0 3 * * *"}, watched_at=now))
         tokens["all"], _ = mint_token(tx, now, ids, name="all", scopes=["events"], agents=None)
         tokens["one"], _ = mint_token(tx, now, ids, name="one", scopes=["events"], agents=["invoices"])
         tokens["reader"], _ = mint_token(tx, now, ids, name="reader", scopes=["read"], agents=None)

@@ -45,7 +45,7 @@ WRONG = [
     ({}, "type", "missing_field"),
     ({**RUN, "type": "party"}, "type", "unknown_type"),
     ({**RUN, "type": ["run"]}, "type", "unknown_type"),
-    ({**RUN, "type": "heartbeat"}, "type", "not_yet_accepted"),
+    ({**RUN, "type": "request"}, "type", "not_yet_accepted"),
     ({**RUN, "type": "request"}, "type", "not_yet_accepted"),
     ({key: value for key, value in RUN.items() if key != "id"}, "id", "missing_field"),
     ({key: value for key, value in RATING.items() if key != "good"}, "good", "missing_field"),

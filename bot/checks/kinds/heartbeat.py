@@ -170,8 +170,11 @@ def expected(spec: HeartbeatSpec, zone: str, since: datetime) -> Iterator[dateti
             moment += spec.every
             yield moment
     else:
-        for local in CronSim(str(spec.cron), (since + EARLY).astimezone(zone_named(spec.zone or zone))):
-            yield local.astimezone(UTC)
+        since += EARLY
+        for local in CronSim(str(spec.cron), since.astimezone(zone_named(spec.zone or zone))):
+            moment = local.astimezone(UTC)
+            if moment > since:  # cronsim begins in the first of two hours that bear the same name
+                yield moment
 
 
 def last_heard(facts: BeatFacts, runs: Runs, spec: HeartbeatSpec) -> datetime | None:
