@@ -10,6 +10,7 @@ from bot.blocks import Block, Message, actions, button, clip, context, divider, 
 from bot.digests.rules import Asked, Report, day_name, headline, is_fine, needs_of, period_words, worst_first
 from bot.quality.rules import Verdict, percent
 from bot.quality.words import (
+    FEW,
     counts_words,
     joined,
     money_words,
@@ -94,7 +95,7 @@ def work_line(report: Report) -> str:
         return "No output and no run in these days: nothing can be said about them"
     parts = [plural(report.outputs, "output") if report.outputs else "no output"]
     if report.judged and report.judged_share is not None:
-        parts[0] += f" ({report.judged:,} judged so far, {percent(report.judged_share)} good)"
+        parts[0] += f" ({report.judged:,} judged so far{'' if report.judged < FEW else f', {percent(report.judged_share)} good'})"
     elif report.outputs:
         parts[0] += " (none judged yet)"
     if report.runs:

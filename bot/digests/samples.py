@@ -14,8 +14,9 @@ from bot.calendars import day_bounds, zone_named
 from bot.digests.messages import Sample
 from bot.digests.rules import days_of
 from bot.feedback.messages import judge_blocks
-from bot.feedback.rules import safe_link
+from bot.feedback.rules import SPLIT_FROM, may_show_text, safe_link
 from bot.quality.rules import percent
+from bot.quality.words import plural
 from bot.tables import Agent, Observation, Output, Run
 
 
@@ -53,7 +54,10 @@ def samples_of(tx: Session, agent: Agent, covers_from: datetime, covers_until: d
     if people:
         observation, output = min(people, key=lambda row: (row[0].share, -row[0].votes, row[0].id))
         whose = {"people": "Rated worst by people", "evaluations": "Scored worst by an evaluation", "outcomes": "Overridden or edited"}[observation.source]
-        take(f"{whose} ({percent(observation.share)} good of {observation.votes})", output)
+        # Of fewer than five votes the split is told to nobody: beside "1 rated" it would be somebody's vote.
+        few = observation.source == "people" and observation.votes < SPLIT_FROM
+        split = plural(observation.votes, "vote") if few else f"{percent(observation.share)} good of {observation.votes}"
+        take(f"{whose} ({split})", output)
     failed = tx.scalars(
         select(Run)
         .where(Run.agent_id == agent.id, Run.occurred_at >= start, Run.occurred_at < end, Run.status != "ok")
@@ -90,11 +94,12 @@ def _shown(agent: Agent, picked: _Picked) -> Sample:
     moment = (output.occurred_at if output is not None else run.occurred_at if run is not None else None) or agent.created_at
     local = moment.astimezone(zone_named(agent.zone))
     at = f"{local:%a} {local.day} {local:%b %H:%M}"
-    may_post = spec_of(agent).data.post_text
+    may_post = may_show_text(spec_of(agent))
     text = output.text if output is not None else None
+    hidden = not may_post and bool(text or (run is not None and run.error))
     if run is not None and run.error:
         text = f"{text or ''}\nError: {run.error}".strip()
     elif run is not None and output is None:
         text = f"The run ended as {run.status}, without an output or an error text."
     link = output.url if output is not None and safe_link(output.url) else None
-    return Sample(picked.why, at, text if may_post else None, not may_post, link, tuple(judge_blocks(output)) if output is not None else ())
+    return Sample(picked.why, at, None if hidden else text, hidden, link, tuple(judge_blocks(output)) if output is not None else ())

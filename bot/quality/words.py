@@ -15,6 +15,8 @@ SYMBOLS: dict[str, str] = {
     Verdict.PAUSED: "⏸️",
 }
 
+FEW = 5  # people's judgements below which no share is told: one or two could be told apart
+
 # Worst first: the order of every list and count.
 ORDER: tuple[Verdict, ...] = tuple(Verdict(name) for name in SYMBOLS)
 
@@ -40,10 +42,12 @@ def counts_words(counts: dict[str, int]) -> str:
 
 
 def score_words(share: float | None, low: float | None, high: float | None, n: int, machine: bool = False, days: int = TRAILING) -> str:
-    """`87% good (79% to 92%, 118 judged)`, with the days where they are not the usual seven; without a judgement no number."""
+    """`87% good (79% to 92%, 118 judged)`, with the days where they are not the usual seven; without a judgement no number, of a few people's no share."""
     if share is None or not n:
         return "nothing judged yet"
     judged = f"{n:,} machine-judged" if machine else f"{n:,} judged"
+    if n < FEW and not machine:
+        return f"{judged}, too few to tell a share"
     span = f" in {days} days" if days != TRAILING else ""
     return f"{percent(share)} good ({percent(low or 0.0)} to {percent(1.0 if high is None else high)}, {judged}{span})"
 

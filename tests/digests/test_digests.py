@@ -16,7 +16,7 @@ from bot.outbox.flows import find
 from bot.people.absences import declare_absence
 from bot.people.flows import Refused
 from bot.surface.press import Tell
-from bot.tables import Change, Digest, DigestReview, DigestTimer, Observation, OutMessage, Output, Problem, Run
+from bot.tables import Agent, Change, Digest, DigestReview, DigestTimer, Observation, OutMessage, Output, Problem, Run
 from tests.digests import scene
 
 FRIDAY = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)  # 09:00 in Paris
@@ -102,7 +102,7 @@ def test_its_thread_shows_real_outputs_with_buttons(fleet: Database) -> None:
         assert [row.thread_key for row in threads] == [rows[0].key]
         assert scene.read_aloud(threads[0]) == snapshot("""\
 *Support triage*: 3 real outputs of these days
-_Rated worst by people (0% good of 3), Thu 19 Nov 12:00_
+_Rated worst by people (3 votes), Thu 19 Nov 12:00_
 > Refunds take 90 days.
 <https://example.com/1|Open it>
 [👍] [👎]
@@ -305,3 +305,16 @@ def test_five_hundred_agents_make_one_summary_and_pages(db: Database) -> None:
 
 def test_the_clock_of_the_tests_is_a_friday_in_paris(clock: MovedClock) -> None:
     assert clock.now() == FRIDAY
+
+
+def test_restricted_texts_and_the_split_of_a_few_votes_never_stand_in_the_thread(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        agent = tx.scalars(select(Agent).where(Agent.slug == "support-triage")).one()
+        agent.spec = {**agent.spec, "data": {"class": "restricted"}}
+    morning(fleet)
+    with fleet.transaction() as tx:
+        wants = str([row.want for row in tx.scalars(select(OutMessage))])
+    assert "Refunds take 90 days" not in wants
+    assert "Timeout after 30 s" not in wants
+    assert "kept out of Slack by the registry" in wants
+    assert "0% good of" not in wants
