@@ -81,6 +81,23 @@ def _insert_sqlite(tx: Session, columns: Columns, rows: Sequence[Row], want_ids:
     return {(agent_id, ext_id): id_ for agent_id, ext_id, id_ in connection.exec_driver_sql(new, (before,))}
 
 
+def hold_outputs(tx: Session, keys: Iterable[tuple[int, str | None]]) -> None:
+    """Lock those outputs that are there, in the order of their ids, before any of them is judged.
+
+    A group judges in several passes (evaluations, outcomes, ratings). Without this, two groups on PostgreSQL that judge
+    two outputs crosswise wait for each other (tried: a deadlock at every meeting). SQLite has one writer.
+    """
+    if tx.get_bind().dialect.name == "sqlite":
+        return
+    wanted = [(agent_id, ext_id) for agent_id, ext_id in keys if ext_id is not None]
+    if wanted:
+        tx.connection().exec_driver_sql(
+            "SELECT o.id FROM outputs o JOIN unnest(%(agents)s::bigint[], %(ids)s::text[]) AS k(agent_id, ext_id) USING (agent_id, ext_id)"
+            " ORDER BY o.id FOR NO KEY UPDATE OF o",
+            {"agents": [agent_id for agent_id, _ in wanted], "ids": [ext_id for _, ext_id in wanted]},
+        )
+
+
 def find_kept(tx: Session, table: str, keys: Iterable[Key]) -> dict[Key, Kept]:
     """Those of the keys that are already there."""
     by_agent: dict[int, list[str]] = {}

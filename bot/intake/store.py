@@ -15,13 +15,14 @@ from bot.db import wake
 from bot.feedback.flows import RatingIn, outputs_arrived, rate_many
 from bot.intake import messages, rows
 from bot.intake.agents import AgentRef
-from bot.intake.bulk import Columns, Kept, Key, Row, find_kept, insert_new, stamp_for
+from bot.intake.bulk import Columns, Kept, Key, Row, find_kept, hold_outputs, insert_new, stamp_for
 from bot.intake.counted import count
 from bot.intake.events import EvaluationEvent, HeartbeatEvent, OutcomeEvent, OutputEvent, RatingEvent, RunEvent
 from bot.intake.judging import Item
+from bot.intake.places import heard_as, take_over
 from bot.outbox import flows as outbox
 from bot.people.flows import person_for_report
-from bot.quality.counting import CHANGES, Counts
+from bot.quality.counting import CHANGES, OUTPUTS, Counts
 from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.rules import evaluation_good
 from bot.tables import Agent, Check, Output, Person
@@ -73,6 +74,9 @@ def store(tx: Session, now: datetime, items: Sequence[Item], *, live: bool) -> L
     by_type: dict[str, list[Item]] = {}
     for item in items:
         by_type.setdefault(item.event.type, []).append(item)
+    if JUDGING & by_type.keys():
+        spoken = [item for kind in ("output", *sorted(JUDGING)) for item in by_type.get(kind, ())]
+        hold_outputs(tx, {(item.agent.id, getattr(item.event, "output", item.event.id)) for item in spoken})
     for kind, flow in ORDER.items():
         if kind in by_type:
             flow(work, by_type[kind])
@@ -137,7 +141,7 @@ def _outputs(work: _Work, items: list[Item]) -> None:
 
 
 def _with_free_places(work: _Work, items: list[Item]) -> list[Item]:
-    """Refuse outputs that claim a Slack message which is another output's."""
+    """Refuse outputs that claim a Slack message which is another output's; a message heard of before its report becomes that output."""
     places = [(e.slack.channel, e.slack.ts) for item in items if isinstance(e := item.event, OutputEvent) and e.slack]
     if not places:
         return items
@@ -150,11 +154,27 @@ def _with_free_places(work: _Work, items: list[Item]) -> list[Item]:
         event = item.event
         assert isinstance(event, OutputEvent)
         place = (event.slack.channel, event.slack.ts) if event.slack else None
-        if place is not None and taken.setdefault(place, (item.agent.id, event.id)) != (item.agent.id, event.id):
+        mine = (item.agent.id, event.id)
+        heard = place is not None and taken.get(place) == (item.agent.id, heard_as(*place)) != mine
+        if place is not None and heard and _take_over(work, item, event, place):
+            taken[place] = mine
+        elif place is not None and taken.setdefault(place, mine) != mine:
             item.refuse("slack", "place_taken", "another output already stands at this Slack message")
         else:
             free.append(item)
     return free
+
+
+def _take_over(work: _Work, item: Item, event: OutputEvent, place: tuple[str, str]) -> bool:
+    row = rows.output_row(item, event, work.received, work.stamp)
+    values: dict[str, Any] = dict(zip((name for name, _ in rows.OUTPUTS.types), row, strict=True))
+    values.update(occurred_at=event.at, received_at=work.now)
+    counted_at = take_over(work.tx, work.now, item.agent.id, place, event.id, values)
+    if counted_at is None:
+        return False
+    item.said = "accepted"
+    work.counts.add(item.agent.id, item.agent.zone, OUTPUTS, counted_at, -1)  # it is counted again, at its own time
+    return True
 
 
 def _ratings(work: _Work, items: list[Item]) -> None:
@@ -252,6 +272,10 @@ ORDER: dict[str, Any] = {
 }
 
 
+# What is said about outputs: several such events of one group touch the same outputs, one kind after the other.
+JUDGING = {"rating", "evaluation", "outcome"}
+
+
 def _insert(
     work: _Work,
     columns: Columns,
@@ -292,7 +316,7 @@ def _insert(
 
 def _fill_stubs(work: _Work, kept: dict[Key, Kept], first: dict[Key, tuple[Item, Row]], new: dict[Key, int]) -> dict[Key, Kept]:
     lost = []
-    for key, stub in list(kept.items()):
+    for key, stub in sorted(kept.items(), key=lambda each: each[1].id):  # in one order, as whoever judges locks them
         if stub.content:
             continue
         item, row = first[key]
