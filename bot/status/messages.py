@@ -82,7 +82,7 @@ def agent_lines(line: Line, with_department: bool = True) -> list[str]:
 def verdict_line(line: Line) -> str:
     said = verdict_words(line.verdict)
     if line.verdict == Verdict.SILENT:
-        said += f" since {moment(line.last_at, line.zone)}" if line.last_at else ", never heard"
+        said += f" since {moment(line.last_at, line.zone, line.told_at)}" if line.last_at else ", never heard"
     return f"{said}: {line.name}"
 
 
@@ -202,12 +202,16 @@ def day(iso: str) -> str:
     return f"{found.day} {found:%b}"
 
 
-def moment(at: datetime | None, zone: str) -> str:
-    """`Tue 17 Nov 14:05` in the agent's own zone: the same words in Slack, on the command line and read aloud."""
+def moment(at: datetime | None, zone: str, told_at: datetime | None = None) -> str:
+    """`Tue 17 Nov 14:05` in the agent's own zone: the same words in Slack, on the command line and read aloud.
+
+    With its year where that is another one than it is told in: imported history may be years old.
+    """
     if at is None:
         return "never"
     local = at.astimezone(zone_named(zone))
-    return f"{local:%a} {local.day} {local:%b %H:%M}"
+    year = f" {local.year}" if told_at is not None and told_at.astimezone(zone_named(zone)).year != local.year else ""
+    return f"{local:%a} {local.day} {local:%b}{year} {local:%H:%M}"
 
 
 def _fleet_title(found: Fleet) -> str:
