@@ -47,7 +47,11 @@ THING = {
     "paging.acknowledge": ("page",),
     "paging.take": ("page",),
     "paging.test": ("agent",),
+    "paging.snooze": ("page",),
+    "paging.still": ("page:1",),
+    "paging.escalate": ("page:1",),
     "status.agent": ("agent",),
+    "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
 }
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -58,6 +62,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
+    "paging.snooze": ("page", {"until": "8h"}),
 }
 WORDS = {
     "": "something unheard of",
@@ -90,7 +95,7 @@ async def scene(t: Town) -> dict[str, str]:
     await t.post(t.event("run", "r1", status="failed", error="the index is gone"))
     await t.settle()
     page = await t.read(lambda tx: tx.scalars(select(Page)).one())
-    await t.ws.press("omar", "support-ai", (await place(t, f"page:{page.id}:channel"))[1], "incidents.open")
+    await t.ws.press("omar", "support-ai", (await place(t, f"page:{page.id}:channel"))[1], "surface.menu", f"incidents.open page:{page.id}")
     await t.settle()
     await t.move(days=3)  # Monday: a digest and a review
     assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
@@ -131,6 +136,9 @@ async def everything(t: Town) -> dict[str, list[Any]]:
 
 def valued(shape: str, things: dict[str, str]) -> str:
     """`output:good` with the output that exists; `done:item` with the number of the item that exists."""
+    action, _, inner = shape.rpartition(" ")
+    if action:
+        return f"{action} {valued(inner, things)}"
     first, _, rest = shape.partition(":")
     if rest == "item":
         return f"{first}:{things['item'].partition(':')[2]}"
@@ -237,5 +245,5 @@ async def submitted(t: Town, payload: dict[str, Any]) -> dict[str, Any]:
 def polite(words: str, name: str) -> None:
     """A refusal says who could, and hides no failure of ours."""
     assert "went wrong" not in words, f"{name} said {words!r}"
-    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "asked of somebody else")
+    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else")
     assert any(each in words for each in known), f"{name} said {words!r}"

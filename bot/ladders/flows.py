@@ -115,6 +115,42 @@ def hurry(tx: Session, now: datetime, climb: Climb) -> bool:
     return True
 
 
+def call_next(tx: Session, now: datetime, kind: str, subject_id: int) -> bool:
+    """Somebody asks for the next rung now, also where the climb has stopped since somebody answered.
+
+    False where a call is under way already.
+    """
+    climb = _last_climb(tx, kind, subject_id)
+    if climb is None or (climb.next_at is not None and climb.next_at <= now):
+        return False
+    _go_on(tx, now, climb, steps_of(climb), climb.rung, climb.round)
+    return True
+
+
+def call_anew(tx: Session, now: datetime, kind: str, subject_id: int, steps: Iterable[StepSpec]) -> Climb:
+    """Begin a new round at the ladder's foot: whoever answered last is no longer on it."""
+    climb = _last_climb(tx, kind, subject_id)
+    if climb is None:
+        return start_climb(tx, now, kind, subject_id, steps)
+    ordered = rules.in_order([Step(step.call, step.after) for step in steps])
+    climb.steps = [{"call": step.call, "after": int(step.after.total_seconds())} for step in ordered]
+    _go_on(tx, now, climb, ordered, 0, climb.round + (1 if climb.rung else 0))
+    return climb
+
+
+def _last_climb(tx: Session, kind: str, subject_id: int) -> Climb | None:
+    """The newest climb about a subject, under way or stopped, held until the commit."""
+    sought = select(Climb).where(Climb.subject_kind == kind, Climb.subject_id == subject_id).order_by(Climb.id.desc()).limit(1)
+    return tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
+
+
+def _go_on(tx: Session, now: datetime, climb: Climb, steps: Sequence[Step], rung: int, round: int) -> None:
+    climb.stopped_at, climb.stopped_why = None, ""
+    # The round is moved so that the rungs after this one keep their distances.
+    _stand(climb, steps, Place(rung, round, now - steps[rung].after))
+    wake(tx, "ladders")
+
+
 def step_aside(climb: Climb, now: datetime) -> None:
     """A climb that raised is tried again in a minute, and does not hold up the others."""
     climb.next_at = now + POISON

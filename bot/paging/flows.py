@@ -76,14 +76,19 @@ def _put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> 
         audit.record(tx, now, "page.open", f"page:{page.id}", came_from="timer", words=problem.says, evidence=dict(problem.evidence))
         showing.show_page(tx, now, page, wait=True)
         return
-    page = _locked(tx, page.id)
+    page = locked(tx, page.id)
     joins = rules.how_it_joins(page.severity, problem.severity)
     problem.page_id = page.id
     if joins is Joins.CALLING:
-        page.severity, page.acked_at, page.acked_by, page.took = problem.severity, None, None, False
+        page.severity = problem.severity
+        let_go(page)
         stop_climb(tx, now, "page", page.id, "it became more severe: calling from the start")
         start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
     showing.add_line(tx, now, page, f"joined:{problem.id}", Message(f"A further problem of {escape(agent.name)}: {escape(problem.says)}"))
+    if page.acked_at is not None and page.ack_until is not None:
+        # It worsened while somebody has it: their acknowledgement no longer waits for the morning.
+        page.ack_until = rules.ack_ends_worsened(page.renewed_at or page.acked_at, page.ack_until, now)
+        page.ack_due_at = max(now, rules.ack_due(page.renewed_at or page.acked_at, page.ack_until))
     audit.record(tx, now, "page.join", f"page:{page.id}", came_from="timer", words=problem.says, evidence={"joins": joins.value})
     showing.show_page(tx, now, page)
 
@@ -105,7 +110,7 @@ def close_problem(tx: Session, now: datetime, check: Check, why: str) -> Problem
 
 
 def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
-    page = _locked(tx, problem.page_id or 0)
+    page = locked(tx, problem.page_id or 0)
     still = [each for each in problems_of(tx, page.id) if each.closed_at is None]
     if still:
         showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
@@ -116,7 +121,7 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
 
 def _resolve(tx: Session, now: datetime, page: Page, why: str) -> None:
     """It is over: calls not yet sent are dropped, every place is edited, everybody called is told quietly."""
-    page.resolved_at, page.resolved_why = now, why
+    page.resolved_at, page.resolved_why, page.ack_due_at, page.checking_at = now, why, None, None
     stop_climb(tx, now, "page", page.id, "it recovered")
     outbox.drop(tx, showing.cause_of(page.id))
     audit.record(tx, now, "page.resolve", f"page:{page.id}", came_from="timer", words=why)
@@ -126,29 +131,45 @@ def _resolve(tx: Session, now: datetime, page: Page, why: str) -> None:
     wake(tx, "incidents")
 
 
-def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, took: bool = False, came_from: str = "slack") -> Answered:
-    """Somebody has it: the climb stops and every place says who. Does not resolve. Leave was asked before."""
-    page = _locked(tx, page_id)
+def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, took: bool = False, came_from: str = "slack", until: datetime | None = None) -> Answered:
+    """Somebody has it: the climb stops and every place says who. Does not resolve. Leave was asked before.
+
+    `until` is the end they chose (a snooze); otherwise it ends after 4 hours, or in their morning.
+    """
+    page = locked(tx, page_id)
     if page.resolved_at is not None:
         return Answered.OVER
     if page.acked_at is not None:
         return Answered.ALREADY
-    page.acked_at, page.acked_by, page.took = now, person_id, took
     person = tx.get_one(Person, person_id)
+    page.acked_at, page.acked_by, page.took, page.renewed_at = now, person_id, took, None
+    hold_until(page, now, until or rules.ack_ends(now, person.zone or "UTC"), snoozed=until is not None)
     stop_climb(tx, now, "page", page.id, f"{person.name} answered")
     outbox.drop(tx, showing.cause_of(page.id))
-    verb = "took it" if took else "acknowledged"
+    verb, act = ("snoozed it", "page.snooze") if page.snoozed else ("took it", "page.take") if took else ("acknowledged", "page.acknowledge")
     waited = messages.span(now - page.opened_at)
-    audit.record(tx, now, "page.take" if took else "page.acknowledge", f"page:{page.id}", person_id=person_id, came_from=came_from, words=f"after {waited}")
+    ends = {"until": page.ack_until.isoformat()} if page.ack_until else {}
+    audit.record(tx, now, act, f"page:{page.id}", person_id=person_id, came_from=came_from, words=f"after {waited}", evidence=ends)
     if page.test:
-        page.resolved_at, page.resolved_by = now, person_id
+        page.resolved_at, page.resolved_by, page.ack_due_at = now, person_id, None
         page.resolved_why = f"you answered this test page {waited} after it was sent, so calls do reach you."
         showing.show_page(tx, now, page)
         return Answered.DONE
-    showing.add_line(tx, now, page, f"acked:{int(now.timestamp())}", Message(f"{named(person)} {verb}, {waited} after the page opened. Nobody else is called."))
+    showing.add_line(tx, now, page, f"acked:{int(now.timestamp())}", Message(f"{named(person)} {verb}, {waited} after the page opened. {messages.quiet_until(page.ack_until)}"))
     showing.show_page(tx, now, page)
     mark_dirty(tx, now, [page.agent_id])
     return Answered.DONE
+
+
+def hold_until(page: Page, now: datetime, until: datetime, *, snoozed: bool = False) -> None:
+    """Nobody is called until then; the timer warns before."""
+    page.ack_until, page.ack_due_at, page.snoozed = until, rules.ack_due(now, until), snoozed
+
+
+def let_go(page: Page) -> None:
+    """Nobody has it any more."""
+    page.acked_at = page.acked_by = page.renewed_at = page.ack_until = page.ack_due_at = None
+    page.took = page.snoozed = False
 
 
 def page_roles(tx: Session, page: Page, actor: Actor) -> set[Role]:
@@ -183,9 +204,9 @@ def told(tx: Session, page: Page, answered: Answered, person_id: int) -> str:
     if answered is Answered.OVER or page.test:
         return f"This page is over: {escape(page.resolved_why)} There is nothing to do."
     if answered is Answered.DONE:
-        return "You have it. Nobody else is called; the page resolves itself when the check recovers."
+        return f"You have it. {messages.quiet_until(page.ack_until)} The page resolves itself when the check recovers."
     if page.acked_by == person_id:
-        return "You have it already. Nobody else is called."
+        return f"You have it already. {messages.quiet_until(page.ack_until)}"
     return f"{named(by) if by else 'Somebody'} has it already, so there is nothing for you to do. Thank you."
 
 
@@ -205,7 +226,7 @@ def send_test_page(tx: Session, now: datetime, agent: Agent, person: Person) -> 
     return page
 
 
-def _locked(tx: Session, page_id: int) -> Page:
+def locked(tx: Session, page_id: int) -> Page:
     """The page, held until the commit: first its climb and then itself, the order in which the calling step takes them."""
     live_climb(tx, "page", page_id, lock=True)
     return tx.scalars(select(Page).where(Page.id == page_id).with_for_update(key_share=True).execution_options(populate_existing=True)).one()

@@ -65,7 +65,8 @@ def _standing(view: PageView) -> str:
     if view.resolved_at is not None:
         return f"It is over: {view.resolved_why} It lasted {span(view.resolved_at - view.opened_at)}."
     if view.acked_by is not None and view.acked_at is not None:
-        return f"{plain_words(view.acked_by)} has it since {view.acked_at:%H:%M} UTC. Nobody else is called."
+        ends = f" until {view.until:%Y-%m-%d %H:%M} UTC" if view.until else ""
+        return f"{plain_words(view.acked_by)} has it since {view.acked_at:%H:%M} UTC. Nobody else is called{ends}."
     if view.next is not None:
         return f"Nobody has answered yet. Next is {plain_words(view.next.names)} ({plain_words(view.next.words)}) at {view.next.at:%H:%M} UTC."
     return "Nobody has answered yet."

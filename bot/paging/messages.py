@@ -17,6 +17,8 @@ from bot.blocks import (
     context,
     escape,
     header,
+    option,
+    overflow,
     section,
     when,
 )
@@ -61,6 +63,10 @@ class PageView:
     acked_by: str | None = None  # escaped name
     acked_at: datetime | None = None
     took: bool = False
+    until: datetime | None = None  # when that ends
+    snoozed: bool = False  # the end was chosen
+    lapsed_by: str | None = None  # who had it before, until `lapsed_at`; escaped name
+    lapsed_at: datetime | None = None
     resolved_at: datetime | None = None
     resolved_why: str = ""
     runbook: str | None = None
@@ -118,7 +124,7 @@ def call_message(page: PageView, *, mention: str, role: str, round: int, calls_b
     if page.test:
         asked = f"{mention} This is the test page you asked for: nothing is broken."
     elif round > 1:
-        asked = f"{mention} You are called as {role}. This is round {round}; {_times(calls_before)} so far, and nobody has answered."
+        asked = f"{mention} You are called as {role}. This is round {round}; {_times(calls_before)} so far{_nobody_now(page)}."
     todo = "Press `Acknowledge` to say you have it; that stops the calls."
     if not in_slack:
         how = f"open {link}" if link else f"press `Acknowledge` in Slack, or run `aiops ack {page.id}`"
@@ -132,7 +138,7 @@ def channel_call(page: PageView, *, calls_before: int) -> Message:
     """A call to a whole channel: it pings whoever is there now."""
     problem = page.worst
     text = (
-        f"{escape(lead(page))}\n<!here> Nobody has answered yet ({_times(calls_before)} so far). {escape(problem.says) if problem else ''}"
+        f"{escape(lead(page))}\n<!here> {_nobody_yet(page)} ({_times(calls_before)} so far). {escape(problem.says) if problem else ''}"
         f"{f' Since {when(problem.since)}.' if problem else ''} If you can help, press `I'll take it`."
     )
     pressed = actions(button("I'll take it", "paging.take", page.value, style="primary", label=f"Take over the page about {page.agent}"))
@@ -211,7 +217,7 @@ def _headline(page: PageView) -> str:
     kind = "Test page" if page.test else page.severity.capitalize()
     if page.resolved_at:
         return f"{kind}, over"
-    return f"{kind}, acknowledged" if page.acked_by else kind
+    return f"{kind}, {'snoozed' if page.snoozed else 'acknowledged'}" if page.acked_by else kind
 
 
 def _problems(page: PageView) -> list[Block]:
@@ -242,9 +248,11 @@ def _people(page: PageView) -> str:
         by = f" {page.acked_by} had it." if page.acked_by else ""
         return f"It is over since {when(page.resolved_at)}: {escape(page.resolved_why)} It lasted {lasted}.{by}"
     if page.acked_by and page.acked_at:
-        how = "took it" if page.took else "acknowledged"
-        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. Nobody else is called. It stays open until the check recovers."
+        how = "snoozed it" if page.snoozed else "took it" if page.took else "acknowledged"
+        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. {quiet_until(page.until)} It stays open until the check recovers."
     told = []
+    if page.lapsed_by and page.lapsed_at:
+        told.append(f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}; calling has begun again.")
     if page.calls:
         newest = page.calls[-4:]
         names = ", ".join(f"{each.name} at {clock_time(each.at)}{'' if each.route == 'slack' else ' by ' + each.route}" for each in newest)
@@ -265,9 +273,17 @@ def _buttons(page: PageView, place: str) -> list[dict[str, object]]:
         pressed.append(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.agent}"))
         if place == "channel" and not page.test:
             pressed.append(button("I'll take it", "paging.take", page.value, label=f"Take over the page about {page.agent}"))
-    if page.incident is None and not page.test:
-        pressed.append(button("Open incident", "incidents.open", page.value, label=f"Open an incident about {page.agent}"))
+    if not page.test:
+        pressed.append(overflow("surface.menu", _menu(page)))
     return pressed
+
+
+def _menu(page: PageView) -> list[dict[str, object]]:
+    """What else can be done; each option names the action that does it (see Surface.choose)."""
+    choices = [("Snooze", f"paging.snooze {page.value}"), ("Escalate now", f"paging.escalate {page.value}:{len(page.calls)}")]
+    if page.incident is None:
+        choices.append(("Open incident", f"incidents.open {page.value}"))
+    return [option(words, value) for words, value in choices]
 
 
 def _footing(page: PageView) -> str:
@@ -287,6 +303,21 @@ def _short_state(page: PageView) -> str:
     if page.next is not None:
         return f"nobody has answered; next {page.next.names} at {clock_time(page.next.at)}."
     return "nobody has answered."
+
+
+def quiet_until(until: datetime | None) -> str:
+    """That nobody is called, and for how long."""
+    if until is None:
+        return "Nobody else is called."
+    return f"Nobody else is called until {when(until)}; then calling begins again."
+
+
+def _nobody_now(page: PageView) -> str:
+    return f"; {page.lapsed_by} had it until {clock_time(page.lapsed_at)}" if page.lapsed_by and page.lapsed_at else ", and nobody has answered"
+
+
+def _nobody_yet(page: PageView) -> str:
+    return f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}, and nobody has answered since" if page.lapsed_by and page.lapsed_at else "Nobody has answered yet"
 
 
 def _times(calls: int) -> str:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
+
+from bot.calendars import at_local, zone_named
 
 CONFIRM_WITHIN = timedelta(seconds=60)  # then the person's next route is used
 TEST_LASTS = timedelta(minutes=30)  # a test page nobody acknowledged ends by itself
 RANK = {"notice": 0, "page": 1}
+ACK_LASTS = timedelta(hours=4)  # then calling begins again, unless they say that they are still on it
+WARN_BEFORE = timedelta(minutes=15)
+EVENING, MORNING = time(22), time(8)  # the night of the one who acknowledged, in their own zone
+LATER = time(9)  # "until 09:00 my time"
+SNOOZES = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4), "8h": timedelta(hours=8)}
+UNTIL_LATER = "09:00"
 
 
 class State(StrEnum):
@@ -74,3 +82,34 @@ def routes_of(slack_id: str | None, wake: Sequence[str], addresses: Mapping[str,
 def next_route(routes: Sequence[str], used: Sequence[str]) -> str | None:
     """The first way not tried yet; None when all were."""
     return next((route for route in routes if route not in used), None)
+
+
+def ack_ends(since: datetime, zone: str) -> datetime:
+    """When an acknowledgement expires: 4 hours later, or in the morning where that falls into their night."""
+    end = since + ACK_LASTS
+    local = end.astimezone(zone_named(zone))
+    if MORNING <= local.time() < EVENING:
+        return end
+    return at_local(local.date() + timedelta(days=local.time() >= EVENING), MORNING, zone)
+
+
+def ack_ends_worsened(since: datetime, until: datetime, now: datetime) -> datetime:
+    """A further problem came: the end no longer waits for the morning, but always leaves time for the warning."""
+    return min(until, max(since + ACK_LASTS, now + WARN_BEFORE))
+
+
+def ack_due(since: datetime, until: datetime) -> datetime:
+    """What comes first: the warning 15 minutes before the end; where it was too short for one, the end itself."""
+    warning = until - WARN_BEFORE
+    return warning if warning - since >= WARN_BEFORE else until
+
+
+def snooze_ends(chosen: str, now: datetime, zone: str) -> datetime | None:
+    """The end that somebody chose: a length, or the next 09:00 in their own zone; None for anything else."""
+    if chosen in SNOOZES:
+        return now + SNOOZES[chosen]
+    if chosen != UNTIL_LATER:
+        return None
+    today = now.astimezone(zone_named(zone)).date()
+    at = at_local(today, LATER, zone)
+    return at if at > now else at_local(today + timedelta(days=1), LATER, zone)

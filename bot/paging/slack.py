@@ -8,15 +8,13 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_agents
 from bot.blocks import Message, escape
-from bot.paging import messages
+from bot.paging import menu, messages
 from bot.paging.flows import Answered, acknowledge, page_roles, send_test_page, told
 from bot.paging.reading import open_pages, page_view
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Handler, Press, Quiet, Tell
 from bot.tables import Agent, Page, Person
-
-_STALE = "This page is no longer known here. `/aiops page` lists the open ones."
 
 
 def press_acknowledge(tx: Session, press: Press) -> Answer:
@@ -33,7 +31,7 @@ def _answer_page(tx: Session, press: Press, act: Act, *, took: bool) -> Answer:
     page = _page(tx, press.value)
     if page is None:
         require(roles_of(tx, press.actor, None), Act.SEE)
-        return Tell(Message(_STALE))
+        return Tell(Message(menu.STALE))
     require(page_roles(tx, page, press.actor), act)
     answered = acknowledge(tx, press.now, page.id, press.actor.person_id, took=took)
     if answered is Answered.DONE and press.came_from == "button":
@@ -97,5 +95,7 @@ ACTIONS: dict[str, Handler] = {
     "paging.acknowledge": press_acknowledge,
     "paging.take": press_take,
     "paging.test": press_test,
+    **menu.ACTIONS,
 }
+VIEWS = menu.VIEWS
 WORDS: dict[str, Handler] = {"page": words_page, "pages": words_page}

@@ -37,6 +37,9 @@ class Act(StrEnum):
     REVIEW = "mark a digest as reviewed"
     ACKNOWLEDGE = "acknowledge a page"
     TAKE = "take a page over"
+    SNOOZE = "snooze a page"
+    STAY_ON = "say that one is still on a page"
+    ESCALATE = "have the next person called at once"
     OPEN_INCIDENT = "open an incident"
     WORK_INCIDENT = "do an incident's steps"
     WAIVE = "waive a required step with a reason"
@@ -66,6 +69,9 @@ RULES: dict[Act, Rule] = {
     Act.REVIEW: Rule(_OWNERS, "This is for the owners of this agent."),
     Act.ACKNOWLEDGE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
     Act.TAKE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.CHANNEL}, "Join the owner channel of this agent first, then you can take it."),
+    Act.SNOOZE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
+    Act.STAY_ON: Rule(frozenset({Role.RESPONDER}), "Only the person who has this page can say so. `Escalate now` calls the owners next on the ladder."),
+    Act.ESCALATE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "The next person is called by an owner of the agent, somebody called for this page, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
     Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,7 @@ class Gone:
 
 Answer = Quiet | Tell | Ask | Mend | Gone
 Handler = Callable[[Session, Press], Answer]
+MENU = "surface.menu"  # the one action of a menu whose options belong to several rooms
 
 
 @dataclass
@@ -84,6 +85,17 @@ class Surface:
     words: dict[str, Handler] = field(default_factory=dict)  # /aiops <word>, and a mention of the bot
     events: dict[str, list[Callable[[Session, dict[str, Any], datetime], None]]] = field(default_factory=dict)  # by event type
     home: Callable[[Session, Actor, datetime], dict[str, Any]] | None = None  # builds the App Home view
+
+    def __post_init__(self) -> None:
+        self.actions[MENU] = self.choose
+
+    def choose(self, tx: Session, press: Press) -> Answer:
+        """An option of a menu: its value names an action and that action's own value (`incidents.open page:12`)."""
+        name, _, value = press.value.partition(" ")
+        handler = self.actions.get(name) if name != MENU else None
+        if handler is None:
+            return Tell(Message("This menu is from an older message and no longer does anything. Look for the newest one."))
+        return handler(tx, replace(press, name=name, value=value))
 
     def add(
         self,

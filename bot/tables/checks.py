@@ -33,6 +33,8 @@ class Check(Table):
     looked_at: Mapped[datetime | None]
     says: Mapped[str] = mapped_column(Text, default="")  # the latest finding in words
     cursor: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # the kind's own memory between looks
+    wrong_at: Mapped[datetime | None]  # somebody said that the check itself is wrong: it rests until its spec changes
+    wrong_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     archived_at: Mapped[datetime | None]
 
 

@@ -43,6 +43,8 @@ class Page(Table):
     __table_args__ = (
         Index("ix_pages_agent_id", "agent_id"),
         Index("ix_pages_open", "opened_at", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
+        Index("ix_pages_ack_due_at", "ack_due_at"),
+        Index("ix_pages_checking_at", "checking_at", sqlite_where=text("checking_at IS NOT NULL"), postgresql_where=text("checking_at IS NOT NULL")),
     )
 
     id: Mapped[Identity]
@@ -53,6 +55,14 @@ class Page(Table):
     acked_at: Mapped[datetime | None]
     acked_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     took: Mapped[bool] = mapped_column(default=False)  # acked by `I'll take it` rather than by someone called
+    renewed_at: Mapped[datetime | None]  # when they last said that they are still on it
+    ack_until: Mapped[datetime | None]  # then calling begins again, unless they are still on it
+    ack_due_at: Mapped[datetime | None]  # the timer of that: the warning before the end, then the end
+    snoozed: Mapped[bool] = mapped_column(default=False)  # the end was chosen by the one who has it
+    lapsed_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # who had it last, until `lapsed_at`
+    lapsed_at: Mapped[datetime | None]
+    checking_at: Mapped[datetime | None]  # somebody says it is fixed: since then its checks are looked at anew
+    checking_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     resolved_at: Mapped[datetime | None]
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     resolved_why: Mapped[str] = mapped_column(Text, default="")

@@ -411,8 +411,11 @@ def upgrade() -> None:
         sa.Column("looked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("says", sa.Text(), nullable=False),
         sa.Column("cursor", sa.JSON(), nullable=False),
+        sa.Column("wrong_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("wrong_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("archived_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_checks_agent_id")),
+        sa.ForeignKeyConstraint(["wrong_by"], ["people.id"], name=op.f("fk_checks_wrong_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_checks")),
         sa.UniqueConstraint("agent_id", "name", name=op.f("uq_checks_agent_id_name")),
     )
@@ -601,18 +604,36 @@ def upgrade() -> None:
         sa.Column("acked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("acked_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("took", sa.Boolean(), nullable=False),
+        sa.Column("renewed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("ack_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("ack_due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("snoozed", sa.Boolean(), nullable=False),
+        sa.Column("lapsed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("lapsed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("checking_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("checking_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("resolved_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("resolved_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("resolved_why", sa.Text(), nullable=False),
         sa.Column("test", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["acked_by"], ["people.id"], name=op.f("fk_pages_acked_by")),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_pages_agent_id")),
+        sa.ForeignKeyConstraint(["checking_by"], ["people.id"], name=op.f("fk_pages_checking_by")),
+        sa.ForeignKeyConstraint(["lapsed_by"], ["people.id"], name=op.f("fk_pages_lapsed_by")),
         sa.ForeignKeyConstraint(["owner_id"], ["people.id"], name=op.f("fk_pages_owner_id")),
         sa.ForeignKeyConstraint(["resolved_by"], ["people.id"], name=op.f("fk_pages_resolved_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pages")),
     )
     with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.create_index("ix_pages_ack_due_at", ["ack_due_at"], unique=False)
         batch_op.create_index("ix_pages_agent_id", ["agent_id"], unique=False)
+        batch_op.create_index(
+            "ix_pages_checking_at",
+            ["checking_at"],
+            unique=False,
+            sqlite_where=sa.text("checking_at IS NOT NULL"),
+            postgresql_where=sa.text("checking_at IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_pages_open",
             ["opened_at"],
@@ -1121,7 +1142,13 @@ def downgrade() -> None:
             sqlite_where=sa.text("resolved_at IS NULL"),
             postgresql_where=sa.text("resolved_at IS NULL"),
         )
+        batch_op.drop_index(
+            "ix_pages_checking_at",
+            sqlite_where=sa.text("checking_at IS NOT NULL"),
+            postgresql_where=sa.text("checking_at IS NOT NULL"),
+        )
         batch_op.drop_index("ix_pages_agent_id")
+        batch_op.drop_index("ix_pages_ack_due_at")
 
     op.drop_table("pages")
     with op.batch_alter_table("outputs", schema=None) as batch_op:

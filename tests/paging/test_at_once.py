@@ -103,7 +103,7 @@ async def test_an_incident_is_worked_in_its_thread_in_slack(database_url: str, c
         await t.post(t.event("run", "r1", status="failed"))
         await t.settle()
         page = next(each for each in t.ws.messages("support-ai") if "incidents.open" in str(each.get("blocks")))
-        await t.ws.press("dana", "support-ai", page["ts"], "incidents.open")
+        await t.ws.press("dana", "support-ai", page["ts"], "surface.menu", "incidents.open page:1")
         await t.settle()
         root = next(each for each in t.ws.messages("support-ai") if "incidents.lead" in str(each.get("blocks")))
         thread = t.ws.thread("support-ai", root["ts"])

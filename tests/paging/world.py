@@ -19,11 +19,13 @@ from bot.incidents.slack import ACTIONS as INCIDENT_ACTIONS
 from bot.incidents.slack import SHORTCUTS, VIEWS
 from bot.incidents.slack import WORDS as INCIDENT_WORDS
 from bot.outbox import flows as outbox
+from bot.paging.acks import acks_step
 from bot.paging.calling import Links, ladders_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
+from bot.paging.slack import VIEWS as PAGE_VIEWS
 from bot.paging.slack import WORDS as PAGE_WORDS
 from bot.people.flows import Actor, Refused, actor_of
-from bot.surface.press import Answer, Ask, Press, Surface, Tell
+from bot.surface.press import MENU, Answer, Ask, Press, Surface, Tell
 from bot.tables import Agent, AgentOwner, Call, Channel, Check, OutMessage, Page, Person, Problem, Registry, Run, Stage
 from bot.workspace.blocks import check_blocks, check_view
 
@@ -41,7 +43,7 @@ class World:
         self.clock = clock
         self.links = links
         self.surface = Surface()
-        self.surface.add(actions=PAGE_ACTIONS, words=PAGE_WORDS)
+        self.surface.add(actions=PAGE_ACTIONS, views=PAGE_VIEWS, words=PAGE_WORDS)
         self.surface.add(actions=INCIDENT_ACTIONS, views=VIEWS, shortcuts=SHORTCUTS, words=INCIDENT_WORDS)
         self.accepts: Callable[[OutMessage], bool] = lambda row: True
         self._posts = 0
@@ -77,7 +79,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
@@ -195,6 +197,16 @@ class World:
             names = {person.id: person.name for person in tx.scalars(select(Person))}
             calls = tx.scalars(select(Call).order_by(Call.id)).all()
             return [(names[call.person_id] if call.person_id else call.target) + ("" if call.route == "slack" else f" by {call.route}") for call in calls]
+
+    def menu(self, key: str) -> dict[str, str]:
+        """The options of the menu that stands on a message: words to value."""
+        blocks = self.row(key).want["blocks"]
+        menus = [element for block in blocks if block["type"] == "actions" for element in block["elements"] if element["type"] == "overflow"]
+        return {option["text"]["text"]: option["value"] for menu in menus for option in menu["options"]}
+
+    def choose(self, who: str | Actor, words: str, key: str = "page:1:channel", **more: Any) -> Answer | str:
+        """Choose an option of the menu on a message."""
+        return self.press(who, MENU, self.menu(key)[words], **more)
 
     def buttons(self, key: str) -> list[str]:
         """The buttons that stand on a message."""

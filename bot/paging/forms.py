@@ -1,0 +1,49 @@
+"""The small forms behind a page's menu, and what is said when somebody's hold on it ends: pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from bot.blocks import Message, actions, button, clip, context, escape, input_block, modal, option, section, when
+from bot.calendars import zone_named
+from bot.paging.messages import PageView, lead
+from bot.paging.rules import SNOOZES, UNTIL_LATER, snooze_ends
+
+_LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "8h": "8 hours"}
+
+
+def snooze_form(page: PageView, now: datetime, zone: str) -> dict[str, Any]:
+    """Until when nobody is called; the morning is that of the one who asks."""
+    morning = snooze_ends(UNTIL_LATER, now, zone)
+    day = f" ({morning.astimezone(zone_named(zone)):%A})" if morning else ""
+    choices = [option(_LENGTHS[each], each) for each in SNOOZES] + [option(f"until 09:00 my time{day}", UNTIL_LATER)]
+    element = {"type": "radio_buttons", "action_id": "until", "options": choices, "initial_option": choices[1]}
+    told = section(f"*{escape(lead(page))}*\nYou have it, and nobody is called until the end you choose. Then calling begins again, unless the check recovers before.")
+    return modal("Snooze the page", [told, input_block("until", "For how long?", element)], callback_id="paging.snooze", submit="Snooze", metadata=page.value)
+
+
+def ends_soon(page: PageView, *, to: str | None) -> Message:
+    """The quiet warning before a hold ends; `to` is the escaped name where others read it, None for the one who has it."""
+    ends = when(page.until) if page.until else "soon"
+    if to is None:
+        text = f"You have this page until {ends}. Then calling begins again. Press `Still on it` if you are."
+    else:
+        text = f"{to} has this page until {ends}. Then calling begins again, unless they press `Still on it`."
+    return Message(text, [section(text), actions(still_button(page))])
+
+
+def still_button(page: PageView) -> dict[str, Any]:
+    stamp = int(page.until.timestamp()) if page.until else 0
+    return button("Still on it", "paging.still", f"{page.value}:{stamp}", label=clip(f"Still on the page about {page.agent}", 75))
+
+
+def renewed(name: str, until: datetime | None) -> Message:
+    """The warning, once they said that they are still on it."""
+    text = f"{name} is still on it{f', until {when(until)}' if until else ''}. Nobody else is called."
+    return Message(text, [context(text)])
+
+
+def ended(text: str) -> Message:
+    """The warning, once its button means nothing any more."""
+    return Message(text, [context(text)])

@@ -1,0 +1,82 @@
+"""Presses in a page's menu and its forms: who may is asked here, what happens is in acks."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.orm import Session
+
+from bot.blocks import Message
+from bot.paging import acks, forms, rules
+from bot.paging.flows import Answered, page_roles, told
+from bot.paging.reading import named, page_view
+from bot.people.flows import Refused, require, roles_of
+from bot.people.rules import Act
+from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
+from bot.tables import Page, Person
+
+STALE = "This page is no longer known here. `/aiops page` lists the open ones."
+_TEST = "This is a test page: nothing is broken. `Acknowledge` ends it."
+
+
+def ask_snooze(tx: Session, press: Press) -> Answer:
+    """`Snooze` opens its form."""
+    page, _ = allowed(tx, press, Act.SNOOZE)
+    if page.resolved_at is not None or (page.acked_by is not None and page.acked_by != press.actor.person_id):
+        return Tell(Message(_held(tx, page, press.actor.person_id)))
+    return Ask(forms.snooze_form(page_view(tx, page), press.now, press.actor.zone or "UTC"))
+
+
+def snoozed(tx: Session, press: Press) -> Answer:
+    """The submitted form."""
+    page, _ = allowed(tx, press, Act.SNOOZE)
+    until = rules.snooze_ends(str(press.values.get("until") or ""), press.now, press.actor.zone or "UTC")
+    if until is None:
+        return Mend({"until": "Choose how long."})
+    done = acks.snooze(tx, press.now, page.id, _me(tx, press), until)
+    return Quiet() if done is Answered.DONE else Tell(Message(_held(tx, page, press.actor.person_id)))
+
+
+def press_still(tx: Session, press: Press) -> Answer:
+    """`Still on it`, on the warning before a hold ends."""
+    page, stamp = allowed(tx, press, Act.STAY_ON)
+    done = acks.stay_on(tx, press.now, page.id, _me(tx, press), stamp)
+    return Quiet() if done is Answered.DONE else Tell(Message(_held(tx, page, press.actor.person_id)))
+
+
+def press_escalate(tx: Session, press: Press) -> Answer:
+    """`Escalate now`."""
+    page, calls = allowed(tx, press, Act.ESCALATE)
+    words = acks.escalate(tx, press.now, page.id, _me(tx, press), calls)
+    return Tell(Message(words)) if words else Quiet()
+
+
+def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
+    """The page behind `page:12` or `page:12:3` (with that number), for somebody who may; raises Refused with the words for the others."""
+    matched = re.fullmatch(r"page:(\d{1,15})(?::(\d{1,15}))?", press.value)
+    page = tx.get(Page, int(matched[1])) if matched else None
+    if matched is None or page is None:
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        raise Refused(STALE)
+    require(page_roles(tx, page, press.actor), act)
+    if page.test:
+        raise Refused(_TEST)
+    return page, int(matched[2] or 0)
+
+
+def _held(tx: Session, page: Page, person_id: int) -> str:
+    """How the page stands, for somebody whose press changed nothing."""
+    tx.refresh(page)
+    if page.resolved_at is None and page.acked_by is None:
+        return "Nobody has this page now, and people are being called. Press `Acknowledge` if you have it."
+    if page.resolved_at is None and page.acked_by is not None and page.acked_by != person_id:
+        return f"{named(tx.get_one(Person, page.acked_by))} has it. If it must not wait for them, press `Escalate now`: the next person is called at once."
+    return told(tx, page, Answered.OVER if page.resolved_at is not None else Answered.ALREADY, person_id)
+
+
+def _me(tx: Session, press: Press) -> Person:
+    return tx.get_one(Person, press.actor.person_id)
+
+
+ACTIONS: dict[str, Handler] = {"paging.snooze": ask_snooze, "paging.still": press_still, "paging.escalate": press_escalate}
+VIEWS: dict[str, Handler] = {"paging.snooze": snoozed}
