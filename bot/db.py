@@ -179,5 +179,10 @@ def _insert_of(head: str, tail: str, width: int, count: int) -> str:
     return f"{head} VALUES {', '.join([row] * count)} {tail}"
 
 
+def is_standstill(error: BaseException) -> bool:
+    """Whether PostgreSQL ended this transaction because two waited for each other: doing it again at once is right."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
+
+
 def _dump(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -11,11 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot.db import Database
+from bot.db import Database, is_standstill
 
 T = TypeVar("T")
+
+TRIES = 4  # of a transaction that met another one head-on
 
 
 class Urgency(IntEnum):
@@ -52,9 +55,20 @@ class Lanes:
             thread.start()
 
     async def write(self, work: Callable[[Session], T], *, urgency: Urgency = Urgency.FLOW) -> T:
-        """Do `work` in one transaction; returns after the commit, or raises what it raised (rolled back)."""
+        """Do `work` in one transaction; returns after the commit, or raises what it raised (rolled back).
+
+        Where PostgreSQL ended it because two transactions waited for each other, it is done again: `work` may run
+        more than once, and must do nothing that a rollback does not undo.
+        """
 
         def in_transaction() -> T:
+            for _ in range(TRIES - 1):
+                try:
+                    with self.db.transaction() as tx:
+                        return work(tx)
+                except DBAPIError as error:
+                    if not is_standstill(error):
+                        raise
             with self.db.transaction() as tx:
                 return work(tx)
 

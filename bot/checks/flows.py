@@ -17,7 +17,7 @@ from bot.checks.kinds import KINDS, UnknownKind, read_spec
 from bot.checks.kinds.alert import ALERT_PREFIX
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand
-from bot.db import wake
+from bot.db import is_standstill, wake
 from bot.paging.flows import close_problem, open_problem
 from bot.paging.rules import Finding, State
 from bot.tables import Agent, Check, Stage
@@ -45,7 +45,9 @@ def sync_step(tx: Session, now: datetime) -> bool:
         try:
             with tx.begin_nested():
                 _take_over(tx, now, agent)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise
             log.exception("an agent's checks could not be taken over", agent=agent.slug)
         agent.checks_rev = agent.spec_rev
     return bool(agents)
@@ -108,7 +110,9 @@ def look_step(tx: Session, now: datetime) -> bool:
     try:
         with tx.begin_nested():
             _look(tx, now, checks, calendar)
-    except Exception:
+    except Exception as error:
+        if is_standstill(error):
+            raise
         # One of them raised: one by one, so that it alone steps aside (a savepoint for each is half the speed).
         log.exception("a batch of checks raised and is tried one by one", checks=len(checks))
         _look_one_by_one(tx, now, checks, calendar)
@@ -120,7 +124,9 @@ def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent
         try:
             with tx.begin_nested():
                 _look(tx, now, [(check, agent)], calendar)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise
             log.exception("a check raised and steps aside", check=check.id, agent=agent.slug)
             check.due_at, check.looked_at = now + POISON, now
             check.says = "This check could not be looked at: an error of ours, kept in the log. It is tried again in 5 minutes."

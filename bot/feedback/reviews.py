@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import people_named, spec_of, workspace_of
 from bot.agents.spec import WorkspaceSpec
 from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_working_time, parse_working_days
-from bot.db import wake
+from bot.db import is_standstill, wake
 from bot.feedback.messages import review_message
 from bot.feedback.reading import review_day, reviews_for
 from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, share_of
@@ -48,7 +48,9 @@ def review_step(tx: Session, now: datetime) -> bool:
             try:
                 with tx.begin_nested():
                     _draw_for(tx, now, person, mine, roll, workspace)
-            except Exception:
+            except Exception as error:
+                if is_standstill(error):
+                    raise
                 log.exception("no reviews drawn; the person steps aside until tomorrow", person=person.id)
         timer.asked_until = now
     tx.flush()
@@ -139,7 +141,7 @@ def _draw_for(tx: Session, now: datetime, person: Person, agent_ids: Sequence[in
         parts.append(share_of(_sample(tx, now, agent, workspace), reviewers, person.id))
     taken = _reviewed(tx, [output_id for part in parts for output_id in part])
     chosen = deal([[output_id for output_id in part if output_id not in taken] for part in parts], most)
-    owner = {row.id: row.agent_id for row in tx.execute(select(Output.id, Output.agent_id).where(Output.id.in_(chosen)))}
+    owner = {row.id: row.agent_id for row in tx.execute(select(Output.id, Output.agent_id).where(Output.id.in_(chosen)).order_by(Output.id).with_for_update(key_share=True))}
     for output_id in chosen:
         tx.add(Review(agent_id=owner[output_id], output_id=output_id, person_id=person.id, local_day=day, state="asked"))
     tx.flush()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.blocks import Message, mention
+from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
@@ -39,7 +40,9 @@ def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool
                 if is_ready(climb, now):
                     worked = True
                     _call_rung(tx, now, climb, links)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise  # the database, not this climb: all of it is tried again at once
             log.exception("a climb raised and steps aside", climb=climb.id)
             step_aside(climb, now)
     return _settle_calls(tx, now, links) or worked
@@ -117,7 +120,9 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
         try:
             with tx.begin_nested():
                 _settle(tx, now, call, row, down=down, links=links)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise
             # The ladder goes on by its own timer, so nothing is lost by no longer watching this one call.
             log.exception("a call raised and is set aside", call=call.id)
             call.state, call.confirm_by = "failed", None

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of, workspace_of
 from bot.agents.spec import AgentSpec, WorkspaceSpec
 from bot.calendars import day_before, day_bounds, local_day, parse_working_days
+from bot.db import is_standstill
 from bot.lanes import Lanes
 from bot.quality import counting
 from bot.quality.baselines import due_baselines, freeze
@@ -124,7 +125,9 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
             # What one agent's oddity breaks leaves the others' folds whole.
             found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id))
             decided[agent.id] = _fold(tx, now, claim.rows[agent.id][1], agent, workspace, found)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise
             log.exception("fold failed; the agent steps aside", agent=agent.slug)
     return decided
 
