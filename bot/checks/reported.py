@@ -24,9 +24,9 @@ from bot.tables import Agent, Change, Measure, Person, Run, Stage
 if TYPE_CHECKING:
     from bot.checks.facts import Calendar
 
-LATELY, EARLIER = 30, 60  # runs whose fields are compared
+LATELY, EARLIER = 20, 30  # runs whose fields are compared
 BACK = timedelta(days=30)  # how old the runs may be that say what was usual
-STAGED = 50
+STAGED = 30
 CHANGES = 100
 ANNOUNCED_BEFORE = timedelta(days=90)
 SEEN = "seen"  # the content of a change that no event announced: first seen in a run

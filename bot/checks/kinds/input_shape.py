@@ -48,7 +48,7 @@ def judge(facts: InputFacts, spec: InputShapeSpec, now: datetime) -> Finding:
     """Failing when runs reject more input than promised, or a field is new or gone; the worst is named first."""
     last = f"in the last {span_words(spec.window)}"
     if not facts.lately and not facts.rejecting:
-        known = f"None of the {plural(facts.runs, 'run')} {last} said what it was given: report `input`." if facts.runs else f"No run was reported {last}, so there is nothing to judge."
+        known = f"Of {plural(facts.runs, 'run')} {last} none said what it was given: report `input`." if facts.runs else f"No run was reported {last}, so there is nothing to judge."
         return Finding(State.UNKNOWN, "Nothing known of its input", known, threshold=spec.at_most, nothing=True)
     state, title = State.UNKNOWN, "Too few runs"
     told: list[str] = []

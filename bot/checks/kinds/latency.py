@@ -45,7 +45,7 @@ def judge(facts: LatencyFacts, spec: LatencySpec, now: datetime) -> Finding:
         if not facts.runs:
             says = f"No run was reported {last}, so there is nothing to judge."
         else:
-            says = f"None of the {plural(facts.runs, 'run')} {last} said how long it took: report `started_at` and `ended_at`."
+            says = f"Of {plural(facts.runs, 'run')} {last} none said how long it took: report `started_at` and `ended_at`."
         return Finding(State.UNKNOWN, "No durations", says, threshold=limit, nothing=True)
     if timed < spec.min_samples:
         says = f"{plural(timed, 'run')} with a duration {last}: too few to say ({spec.min_samples:,} are needed)."
