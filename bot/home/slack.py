@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of
@@ -19,7 +19,7 @@ from bot.people.rules import RULES, Act, may
 from bot.quality.fleet import unconfirmed_count, verdict_counts
 from bot.quality.rules import TRAILING, Verdict
 from bot.surface.press import Answer, Ask, Handler, Press, Tell
-from bot.tables import Agent, AgentNow, AgentOwner, Channel, Output, Page, Vote
+from bot.tables import Agent, AgentNow, AgentOwner, Channel, OutMessage, Output, Page, Vote
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
 RATEABLE = 3
@@ -88,14 +88,15 @@ def _agents(tx: Session, chosen: ColumnElement[bool], roles: dict[int, list[str]
 
 
 def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
-    """The newest outputs that stand in public channels and this person has not judged: never those of a private channel."""
+    """The newest outputs that stand in public channels (linked, or posted by us) and this person has not judged: never those of a private channel."""
     newest = select(Output.id).order_by(Output.id.desc()).limit(NEWEST).subquery()
     voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     rows = tx.execute(
         select(Agent, Output)
         .join(newest, newest.c.id == Output.id)
         .join(Agent, Agent.id == Output.agent_id)
-        .join(Channel, Channel.slack_id == Output.channel_id)
+        .outerjoin(OutMessage, (OutMessage.key == literal("output:") + cast(Output.id, String)) & (OutMessage.state == "shown") & OutMessage.gone.is_(False))
+        .join(Channel, Channel.slack_id == func.coalesce(Output.channel_id, OutMessage.channel))
         .where(Output.known, Agent.archived_at.is_(None), Channel.is_private.is_(False), Channel.is_shared.is_(False), Output.id.not_in(voted))
         .order_by(Output.id.desc())
         .limit(RATEABLE)

@@ -290,7 +290,7 @@ def _footing(page: PageView) -> str:
     told = [f"Page {page.id}, opened {when(page.opened_at)}"]
     if page.incident is not None:
         told.append(f"incident #{page.incident} is open")
-    if page.round > 1 and not page.acked_by and not page.resolved_at:
+    if page.round > 1 and not page.test and not page.acked_by and not page.resolved_at:
         told.append(f"round {page.round}, {_times(len(page.calls))}")
     if page.why and not page.resolved_at:
         told.append(f"why we watch this: {escape(clip(page.why, 300))}")

@@ -71,6 +71,7 @@ class Learning:
     have: int
     need: int
     ready_on: date | None  # None: at the recent rate it never gets there
+    machine: bool = False  # evaluations get there sooner than people
 
 
 @dataclass(frozen=True)
@@ -245,15 +246,15 @@ def _against(score: Score, target: float) -> Verdict:
 def _learning(facts: Standing) -> Learning:
     today = facts.now.astimezone(zone_named(facts.zone)).date()
     options = [
-        Learning(score.n, facts.min_samples, ready_on(score.n, facts.min_samples, spread, today))
-        for score, spread in ((facts.people, facts.people_spread), (facts.evaluations, facts.evaluations_spread))
+        Learning(score.n, facts.min_samples, ready_on(score.n, facts.min_samples, spread, today), machine)
+        for score, spread, machine in ((facts.people, facts.people_spread, False), (facts.evaluations, facts.evaluations_spread, True))
     ]
     # People's judgements end the learning; evaluations are named only where they get there sooner.
     return min(options, key=lambda each: (each.ready_on is None, each.ready_on or date.max, -each.have))
 
 
 def _learning_words(learning: Learning) -> str:
-    said = f"{learning.have} of {learning.need} judgements"
+    said = f"{learning.have} of {learning.need} {'machine judgements' if learning.machine and learning.have else 'judgements'}"
     if learning.ready_on is not None:
         return f"{said}, ready about {day_words(learning.ready_on)}"
     return f"{said}, and at the recent rate four weeks do not bring enough" if learning.have else said

@@ -10,7 +10,7 @@ from bot.db import Database
 from bot.home.slack import home_view, rate
 from bot.people.flows import actor_of
 from bot.surface.press import Ask, Tell
-from bot.tables import Channel, Output, Page, Vote
+from bot.tables import Channel, OutMessage, Output, Page, Vote
 from bot.workspace.blocks import check_view
 from tests.digests import scene
 
@@ -34,6 +34,17 @@ def fleet(db: Database) -> Database:
         tx.flush()
         scene.fold(tx, NOW)
     return db
+
+
+def test_an_output_that_we_posted_ourselves_can_be_rated_from_home(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        agent = scene.agent(tx, NOW, "poster", {"business": scene.find_person(tx, "maya"), "operations": scene.find_person(tx, "omar")}, name="Poster")
+        output = Output(agent_id=agent.id, ext_id="own", occurred_at=NOW, received_at=NOW, kind="reply", text="Words we posted", local_day="2026-11-20")
+        tx.add(output)
+        tx.flush()
+        tx.add(OutMessage(key=f"output:{output.id}", kind="show", target="C0SUPPORT", priority=50, want={"text": "x"}, state="shown", channel="C0SUPPORT", ts="2.000001", created_at=NOW))
+        tx.flush()
+        assert "Words we posted" in words_of(home_view(tx, actor_of(scene.find_person(tx, "kim")), NOW))
 
 
 def words_of(view: dict[str, object]) -> str:

@@ -28,12 +28,16 @@ function suggestion() {
 
 /** Kept, so that the words stay as they are while channels are being read. */
 let advice = "";
+let advisedTo = "";
 
 /** @returns {HTMLElement | null} */
 export function welcomeCard() {
   if (!store.demo || localStorage.getItem(KEY) === "yes") return null;
   const advised = /\btry\b/i.test(store.demo.note ?? "");
-  if (!advised) advice ||= suggestion();
+  if (!advised && advisedTo !== store.me) {
+    advice = suggestion();
+    advisedTo = store.me;
+  }
   const card = h(
     "section",
     { class: "welcome", "aria-label": "Welcome" },
