@@ -203,8 +203,8 @@ def _keep(tx: Session, now: datetime, check: Check, each: AlertIn, left_out: int
         tx.add(row)
     elif firing and row.ended_at is not None and starts_at <= row.starts_at:
         return False  # this very alert has ended already: its message was late
-    elif not firing and (row.ended_at is not None or starts_at < row.starts_at):
-        return False
+    elif not firing and (row.ended_at is not None or (each.endsAt or now) < row.starts_at):
+        return False  # what ended is an earlier time that it fired
     if firing:
         severity = "page" if each.labels.get("severity", "").strip().lower() in PAGES else "notice"
         row.severity, row.starts_at, row.ended_at = severity, starts_at, None
@@ -221,5 +221,9 @@ def _set_severity(tx: Session, check: Check) -> None:
     if check.spec.get("severity"):
         return
     firing = tx.scalars(select(Alert.severity).where(Alert.check_id == check.id, Alert.ended_at.is_(None))).all()
-    if firing:
-        check.severity = "page" if "page" in firing else "notice"
+    if not firing:
+        return
+    severity = "page" if "page" in firing else "notice"
+    if severity == "page" and check.severity != "page":
+        check.cursor, check.says = {}, ""  # it is worse now: told at once, not at the next minute
+    check.severity = severity
