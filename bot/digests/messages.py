@@ -15,6 +15,7 @@ from bot.quality.words import (
     joined,
     money_words,
     ms_words,
+    other_figure,
     plural,
     points_words,
     score_words,
@@ -57,7 +58,9 @@ def full_lines(report: Report) -> list[str]:
     """One agent in full: the verdict first, then the figures, what changed, what is open, and who is needed."""
     lines = [f"*{escape(verdict_line(report))}*", escape(quality_line(report)), escape(work_line(report))]
     if report.verdict in (Verdict.NOT_WORTH_USING, Verdict.WATCH, Verdict.PAUSED) and report.why:
-        lines.append(f"_Because {escape(clip(report.why.rsplit('; ', 1)[-1], 300))}_")
+        rule = report.why.rsplit("; ", 1)[-1]
+        other = other_figure(report.why, report.machine)
+        lines.append(f"_Because {escape(clip(f'{other}: {rule}' if other else rule, 300))}_")
     if report.changes:
         lines.append(f"Changed: {escape(clip(joined(report.changes), 300))}")
     for problem in report.problems:

@@ -52,6 +52,11 @@ def score_words(share: float | None, low: float | None, high: float | None, n: i
     return f"{percent(share)} good ({percent(low or 0.0)} to {percent(1.0 if high is None else high)}, {judged}{span})"
 
 
+def other_figure(why: str, machine: bool) -> str:
+    """The first half of a verdict's reason where evaluations decided beside people's headline: without it the headline contradicts the verdict."""
+    return "" if machine or not why.startswith("evaluations found") else why.rsplit("; ", 1)[0]
+
+
 def points_words(share: float | None, before: float | None, what: str) -> str:
     """`down 14 points from the week before`; empty where one of the two is missing."""
     if share is None or before is None:

@@ -14,6 +14,7 @@ from bot.quality.words import (
     joined,
     money_words,
     ms_words,
+    other_figure,
     plural,
     points_words,
     score_words,
@@ -69,6 +70,8 @@ def agent_lines(line: Line, with_department: bool = True) -> list[str]:
     department = f" ({line.department})" if with_department and line.department else ""
     score = line.why if line.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) else score_words(line.share, line.low, line.high, line.n, line.machine, line.days)
     lines = [f"{verdict_line(line)}{department}", f"{score[:1].upper()}{score[1:]}"]
+    if other := other_figure(line.why, line.machine):
+        lines.append(f"But {other}")
     if line.problems:
         first = line.problems[0]
         more = f", and {len(line.problems) - 1} more" if len(line.problems) > 1 else ""
