@@ -65,7 +65,7 @@ class Loops:
         for loop in self.loops.values():
             loop.woken.set()
             self._scheduler.add_job(
-                loop.woken.set, "interval", seconds=loop.every, max_instances=1, coalesce=True, misfire_grace_time=None
+                _ring, "interval", args=[loop], seconds=loop.every, max_instances=1, coalesce=True, misfire_grace_time=None
             )
             self._tasks.append(asyncio.create_task(self._turn(loop), name=f"loop:{loop.name}"))
         self._scheduler.start()
@@ -110,3 +110,8 @@ class Loops:
                     log.exception("step failed", loop=loop.name)
                     busy = False
                 await asyncio.sleep(max(loop.rest, 9 * (self.clock.monotonic() - began)) if loop.rest else 0)
+
+
+async def _ring(loop: Loop) -> None:
+    """Wake a loop on time. A coroutine, because APScheduler runs plain functions in other threads, where an Event may not be touched."""
+    loop.woken.set()
