@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +28,7 @@ import orjson
 import uvloop
 from sqlalchemy import insert, select
 
-from bot.clock import RandomIds, SystemClock
+from bot.clock import RandomIds
 from bot.db import Database
 from bot.tables import Agent, Decision, Run
 
@@ -62,49 +62,44 @@ def runs(count: int, prefix: str, seed: int = 7) -> list[dict[str, Any]]:
 
 
 def serve(kind: str, url: str) -> None:
-    """Serve until killed; prints the port."""
-    import uvicorn
+    """Serve until killed; prints the port. `ours` is the whole product, set up as bot/serve.py does, with a click beside it."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from bot.intake.http import routes
-    from bot.intake.taking import Intake
+    from bot.app import House
+    from bot.intake.front import Front
     from bot.lanes import Lanes, Urgency
-    from bot.loops import Loops
-    from bot.quality.flows import fold_step
+    from bot.logs import set_up_logs
+    from bot.serve import listening, tune
+    from bot.settings import read_settings
 
-    gc.freeze()  # as bot/serve.py does
-    gc.set_threshold(20_000, 10, 10)
-    clock = SystemClock()
-    loops = Loops(clock)
-    db = Database(url, on_wake=loops.wake)
-    db.hold()
-    lanes = Lanes(db)
-
-    async def click(_: Request) -> Response:
-        now = clock.now()
-        await lanes.write(lambda tx: tx.add(Decision(at=now, action="bench.click", subject="bench:1", came_from="http")), urgency=Urgency.PRESS)
-        return Response(status_code=200)
-
-    async def fold(now: datetime) -> bool:
-        return bool(await lanes.write(lambda tx: fold_step(tx, now)))
-
-    loops.add("fold", fold, every=1, rest=0.25)
-    table = [*routes(Intake(lanes, clock)), Route("/click", click, methods=["POST"])] if kind == "ours" else [Route("/v1/events", Bare(lanes), methods=["POST"])]
-    app = Starlette(routes=table)
+    set_up_logs("console", "warning")
 
     async def main() -> None:
-        config = uvicorn.Config(app, port=0, loop="none", http="httptools", ws="none", lifespan="off", access_log=False, log_level="warning")
-        server = uvicorn.Server(config)
-        if kind == "ours":
-            loops.start()
-        task = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-        await task
+        tune()
+        sock = socket.create_server(("127.0.0.1", 0))
+        if kind == "bare":
+            db = Database(url)
+            db.hold()
+            app: Any = Starlette(routes=[Route("/v1/events", Bare(Lanes(db)), methods=["POST"])])
+        else:
+            house = House(read_settings({"AIOPS_MODE": "slack", "AIOPS_DATABASE_URL": url}))
+            house.db.hold()
+
+            async def click(_: Request) -> Response:
+                now = house.clock.now()
+                decision = Decision(at=now, action="bench.click", subject="bench:1", came_from="http")
+                await house.lanes.write(lambda tx: tx.add(decision), urgency=Urgency.PRESS)
+                return Response(status_code=200)
+
+            app = Front(house.intake, Starlette(routes=[*house.routes(), Route("/click", click, methods=["POST"])]))
+            await house.open()
+            house.loops.start()
+        async with listening(app, sock):
+            print(sock.getsockname()[1], flush=True)
+            await asyncio.Event().wait()
 
     uvloop.run(main())
 

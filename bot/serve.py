@@ -18,8 +18,8 @@ import uvicorn
 import yaml
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp
 
 from bot.app import House
 from bot.control import ControlServer, Job, socket_path
@@ -27,6 +27,7 @@ from bot.db import SCHEMA, Database, SchemaMismatch
 from bot.demo import life
 from bot.demo.town import NOTE, SETTLING, town
 from bot.digests import flows as digests
+from bot.intake.front import Front
 from bot.jobs import KIND_SPECS, jobs_of
 from bot.logs import set_up_logs
 from bot.outbox.rules import Rhythm
@@ -71,11 +72,7 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    gc.freeze()  # what was imported stays: the collector need not look at it again
-    gc.enable()
-    gc.set_threshold(20_000, 10, 10)  # events are many short-lived objects without cycles: looking at every 700th took a third of intake's time
-    # Threads that compute must not keep the event loop waiting for the interpreter: 5 ms a turn is a click's worth.
-    sys.setswitchinterval(0.0005)
+    tune()
     sock = _listen(settings)
     async with contextlib.AsyncExitStack() as stack:
         if settings.is_local:
@@ -84,13 +81,22 @@ async def _serve(settings: Settings) -> None:
             await _serve_slack(settings, sock, stop, stack)
 
 
+def tune() -> None:
+    """Set the interpreter up for serving; the benchmark's server does the same."""
+    gc.freeze()  # what was imported stays: the collector need not look at it again
+    gc.enable()
+    gc.set_threshold(20_000, 10, 10)  # events are many short-lived objects without cycles: looking at every 700th took a third of intake's time
+    # Threads that compute must not keep the event loop waiting for the interpreter: 5 ms a turn is a click's worth.
+    sys.setswitchinterval(0.0005)
+
+
 async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
     house = House(settings)
     stack.push_async_callback(house.close)
     _prepare(house.db, migrate=house.db.is_sqlite)
     if await house.lanes.read(life.is_demo):
         raise SettingsError("this database holds the demo fleet: give a real workspace a database of its own (AIOPS_DATABASE_URL)")
-    await stack.enter_async_context(_listening(Starlette(routes=house.routes()), sock))
+    await stack.enter_async_context(listening(Front(house.intake, house.asgi()), sock))
     await house.open()
     await house.listen()
     await _run(house, settings, stack)
@@ -115,7 +121,7 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     token, signing = (key.get_secret_value() if key else "" for key in keys)
     workspace.seed(town(manifest, bot_token=token, signing_secret=signing, app_token="", request_url=f"{settings.base_url}/slack/events"))
     routes: list[BaseRoute] = [*house.routes(), Mount("/", create_workspace(workspace))]
-    await stack.enter_async_context(_listening(Starlette(routes=routes, middleware=[Middleware(LoopbackOnly)]), sock))
+    await stack.enter_async_context(listening(LoopbackOnly(Front(house.intake, Starlette(routes=routes))), sock))
     print(f"\n  aiops-bot is at {settings.base_url}/  (a local workspace with a demo fleet; Ctrl-C stops it)\n", file=sys.stderr)
     await house.open()
     await _run(house, settings, stack, turn=False)
@@ -137,6 +143,7 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     await stop.wait()
     log.info("stopping")
     workspace.hub.close()
+    await house.loops.stop()  # first: they deliver to the workspace that we serve ourselves
 
 
 def _demo_house(settings: Settings, secret: str) -> House:
@@ -188,7 +195,8 @@ def _manifest() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: Starlette, sock: socket.socket) -> AsyncIterator[None]:
+async def listening(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
+    """Answer on this socket for as long as the block lasts."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", http="httptools", ws="websockets-sansio",
         timeout_graceful_shutdown=5, timeout_keep_alive=30, server_header=False,

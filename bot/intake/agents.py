@@ -69,7 +69,10 @@ class AgentBook:
         missing = self.missing(slugs)
         if not missing:
             return
-        now = self._clock.monotonic()
+        now, known_before = self._clock.monotonic(), [self._agents[slug] for slug in missing if slug in self._agents]
+        if len(known_before) == len(missing):  # what others ask for meanwhile is answered from memory, not read again
+            for ref in known_before:
+                ref.read_at = now
         found = await self._lanes.read(lambda tx: read_agents(tx, missing))
         if len(self._agents) > _REMEMBERED:
             self._agents.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -57,6 +58,7 @@ class Doors:
         self._clock = clock
         # By the SHA-256 of the header, so that memory never holds a token in a place that is easy to print.
         self._known: dict[bytes, tuple[float, Pass | Denied]] = {}
+        self._looking: dict[bytes, asyncio.Task[Pass | Denied]] = {}
 
     async def admit(self, header: bytes | None, scope: str) -> Pass:
         """The pass behind an Authorization header, where it has the scope; raises Denied."""
@@ -65,7 +67,7 @@ class Doors:
         key = sha256(header).digest()
         known = self._known.get(key)
         if known is None or self._clock.monotonic() - known[0] > REMEMBERED:
-            known = (self._clock.monotonic(), await self._look(header))
+            known = (self._clock.monotonic(), await self._looked(key, header))
             if len(self._known) > _MOST:
                 self._known.clear()
             self._known[key] = known
@@ -77,6 +79,14 @@ class Doors:
         if scope and scope not in found.scopes and "admin" not in found.scopes:
             raise Denied(403, "scope", f"this token lacks the scope `{scope}`: it has {', '.join(sorted(found.scopes))}")
         return found
+
+    async def _looked(self, key: bytes, header: bytes) -> Pass | Denied:
+        """One look for all who ask at the same moment: 64 connections with one token would else make 64."""
+        looking = self._looking.get(key)
+        if looking is None:
+            looking = self._looking[key] = asyncio.create_task(self._look(header))
+            looking.add_done_callback(lambda _: self._looking.pop(key, None))
+        return await asyncio.shield(looking)
 
     async def _look(self, header: bytes) -> Pass | Denied:
         kind, _, text = header.decode("latin-1").strip().partition(" ")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.checks.pings import heartbeats_of, look_after
@@ -27,6 +27,7 @@ from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.rules import evaluation_good
 from bot.tables import Agent, Check, Output, Person
 from bot.tables import RatingEvent as RatingEventRow
+from bot.tables.table import UtcDateTime
 
 
 @dataclass
@@ -401,18 +402,26 @@ def _first_heard(work: _Work, accepted: list[Item]) -> None:
                 outbox.show(work.tx, work.now, key=f"heard:{agent_id}", to=agent.channel_id, message=said)
 
 
+# Built once: nearly every group holds a failure, and building it anew took a fifth of the group's time.
+_DUE_BY_FAILURE = (
+    select(Check.id)
+    .where(
+        Check.agent_id.in_(bindparam("agents", expanding=True)),
+        Check.kind == "run_failed",
+        Check.archived_at.is_(None),
+        or_(Check.due_at.is_(None), Check.due_at > bindparam("now", type_=UtcDateTime)),
+    )
+    .order_by(Check.id)
+    .with_for_update()
+)
+
+
 def _look_at_failures(work: _Work, accepted: list[Item]) -> None:
     """A failed run makes the agent's run_failed checks due at once."""
     failed = {item.agent.id for item in accepted if isinstance(item.event, RunEvent) and item.event.status == "failed"}
     if not failed:
         return
-    due = select(Check.id).where(
-        Check.agent_id.in_(failed),
-        Check.kind == "run_failed",
-        Check.archived_at.is_(None),
-        or_(Check.due_at.is_(None), Check.due_at > work.now),
-    )
-    ids = work.tx.scalars(due.order_by(Check.id).with_for_update()).all()
+    ids = work.tx.scalars(_DUE_BY_FAILURE, {"agents": sorted(failed), "now": work.now}).all()
     if ids:
         work.tx.execute(update(Check).where(Check.id.in_(ids)).values(due_at=work.now))
         wake(work.tx, "checks")
