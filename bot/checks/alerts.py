@@ -203,8 +203,8 @@ def _keep(tx: Session, now: datetime, check: Check, each: AlertIn, left_out: int
         tx.add(row)
     elif firing and row.ended_at is not None and starts_at <= row.starts_at:
         return False  # this very alert has ended already: its message was late
-    elif not firing and (row.ended_at is not None or (each.endsAt or now) < row.starts_at):
-        return False  # what ended is an earlier time that it fired
+    elif not firing and (row.ended_at is not None or (each.endsAt or now) < row.starts_at - timedelta(seconds=1)):
+        return False  # what ended is an earlier time that it fired (Alertmanager's own API cuts fractions of a second)
     if firing:
         severity = "page" if each.labels.get("severity", "").strip().lower() in PAGES else "notice"
         row.severity, row.starts_at, row.ended_at = severity, starts_at, None
