@@ -75,6 +75,7 @@ class Loops:
         self._stopping = True
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
+            self._scheduler = None
         for loop in self.loops.values():
             loop.woken.set()
         _, late = await asyncio.wait(self._tasks, timeout=10) if self._tasks else (set(), set())
