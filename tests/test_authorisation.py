@@ -48,10 +48,6 @@ THING = {
     "paging.take": ("page",),
     "paging.test": ("agent",),
     "paging.snooze": ("page",),
-    "paging.still": ("page:0",),
-    "paging.escalate": ("page:0",),
-    "surface.menu": ("menu",),
-    "paging.snooze": ("page",),
     "paging.still": ("page:1",),
     "paging.escalate": ("page:1",),
     "status.agent": ("agent",),
@@ -66,7 +62,6 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
-    "paging.snooze": ("page", {"until": "1h"}),
     "paging.snooze": ("page", {"until": "8h"}),
 }
 WORDS = {
@@ -112,7 +107,7 @@ async def scene(t: Town) -> dict[str, str]:
             "output": f"output:{output.id}", "page": f"page:{page.id}", "review": f"review:{review.id}", "owner": f"owner:{owner.id}",
             "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
-            "reviews": f"reviews:{review.local_day}", "status": "status", "menu": f"incidents.open page:{page.id}",
+            "reviews": f"reviews:{review.local_day}", "status": "status",
         }  # fmt: skip
 
     return await t.read(found)

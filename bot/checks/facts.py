@@ -20,6 +20,7 @@ from bot.checks.kinds.kind import CheckSpec
 from bot.checks.kinds.no_data import NoDataSpec, SilenceFacts
 from bot.checks.kinds.quality import QualityFacts, QualitySpec
 from bot.checks.kinds.run_failed import RunFacts, RunFailedSpec, RunSeen
+from bot.feedback.rules import may_show_text
 from bot.quality.reading import score
 from bot.tables import Agent, Alert, Check, Output, Ping, Run
 
@@ -47,7 +48,9 @@ def run_facts(tx: Session, now: datetime, agent: Agent, spec: RunFailedSpec, cal
     columns = (Run.ext_id, Run.status, Run.occurred_at, Run.error, Run.version)
     wanted = select(*columns).where(Run.agent_id == agent.id, Run.status.in_(("ok", "failed")))
     rows = tx.execute(wanted.order_by(Run.occurred_at.desc(), Run.id.desc()).limit(max(spec.after, spec.well_after) + RUNS_BACK))
-    return RunFacts(tuple(RunSeen(row.ext_id, row.status == "ok", row.occurred_at, (row.error or "")[:500], row.version or "") for row in rows))
+    hidden = not may_show_text(spec_of(agent))  # what a page says goes to Slack, and to every other route
+    error = "its error text is kept out of Slack by the registry"
+    return RunFacts(tuple(RunSeen(row.ext_id, row.status == "ok", row.occurred_at, (error if hidden and row.error else row.error or "")[:500], row.version or "") for row in rows))
 
 
 def silence_facts(tx: Session, now: datetime, agent: Agent, spec: NoDataSpec, calendar: Calendar) -> SilenceFacts:

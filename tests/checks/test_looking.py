@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bot.checks import flows
-from bot.tables import Agent, Check, Day, Finding, Run, Stage
+from bot.tables import Agent, Check, Day, Finding, OutMessage, Run, Stage
 from tests.paging.world import World
 
 
@@ -138,3 +138,15 @@ def test_a_recovery_is_seen_within_seconds_also_when_nobody_says_look(world: Wor
     world.do(lambda tx: tx.add(Run(agent_id=1, ext_id="quiet", occurred_at=now, received_at=now, content="c", status="ok")))
     world.move(seconds=10)
     assert world.pages()[0].resolved_at == world.clock.now()
+
+
+def test_the_error_of_a_run_stays_out_of_slack_where_the_texts_are_restricted(world: World) -> None:
+    def restrict(tx: Any) -> None:
+        agent = world.agent(tx)
+        agent.spec = {**agent.spec, "data": {"class": "restricted"}}
+
+    world.do(restrict)
+    world.run("failed", error="no index for the salary of Ms Wong")
+    wants = world.do(lambda tx: str([row.want for row in tx.scalars(select(OutMessage))]))
+    assert "salary" not in wants
+    assert "kept out of Slack by the registry" in wants
