@@ -52,6 +52,7 @@ from bot.outbox.rules import Rhythm
 from bot.paging import http as paging_http
 from bot.paging.acks import acks_step
 from bot.paging.calling import ladders_step
+from bot.paging.resolving import recheck_step
 from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
@@ -156,7 +157,7 @@ class House:
         add("owners", self._flow(owners.chase_step), every=30)
         add("checks", self._flow(checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5)
         add("probes", self.prober.step, every=1)
-        add("ladders", self._flow(acks_step, lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
+        add("ladders", self._flow(acks_step, recheck_step, lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)

@@ -50,6 +50,7 @@ THING = {
     "paging.snooze": ("page",),
     "paging.still": ("page:1",),
     "paging.escalate": ("page:1",),
+    "paging.resolve": ("page",),
     "status.agent": ("agent",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
@@ -63,6 +64,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
     "paging.snooze": ("page", {"until": "8h"}),
+    "paging.resolve": ("page", {"how": "wrong:1"}),
 }
 WORDS = {
     "": "something unheard of",

@@ -67,7 +67,10 @@ def _take_over(tx: Session, now: datetime, agent: Agent) -> None:
             check.state, check.fails, check.passes, check.since = "new", 0, 0, None
         if check.archived_at is not None or {**check.spec, **_WORDS} != {**written, **_WORDS}:
             check.watched_at = now  # a new schedule was not promised before it was written
+            check.wrong_at = check.wrong_by = None  # it was silenced until it changes
         _write_spec(check, written, kind)
+        if check.wrong_at is not None:
+            continue
         check.archived_at, check.due_at = None, now
         check.cursor, check.says = {}, ""  # whatever it says next is said anew
     for name, check in had.items():
@@ -138,7 +141,7 @@ def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> li
     wanted = (
         select(Check, Agent)
         .join(Agent, Agent.id == Check.agent_id)
-        .where(Check.due_at <= now, Check.archived_at.is_(None), Agent.archived_at.is_(None), Agent.paused_at.is_(None))
+        .where(Check.due_at <= now, Check.archived_at.is_(None), Check.wrong_at.is_(None), Agent.archived_at.is_(None), Agent.paused_at.is_(None))
         .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), or_(Check.kind.in_(RESTLESS), Agent.id.not_in(resting)))
         .order_by(Check.due_at)
         .limit(most)

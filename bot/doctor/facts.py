@@ -40,6 +40,7 @@ class Seen:
     ownerless: tuple[str, ...] = ()  # agents whose business or operations owner is missing
     unheard: tuple[str, ...] = ()
     unlooked: tuple[str, ...] = ()  # "output of Support triage": checks that are due and were never looked at
+    wrong: tuple[str, ...] = ()  # the same, of checks that somebody silenced as wrong
     places: tuple[Place, ...] = ()
     owners: tuple[Owner, ...] = ()
     leads_named: bool = False

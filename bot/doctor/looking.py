@@ -18,6 +18,8 @@ from bot.tables import Agent, AgentOwner, Attempt, Channel, Check, Mark, OutMess
 
 LATE = timedelta(minutes=10)  # what is due for longer than this waits for something that is broken
 
+_WRONG = select(Check.name, Agent.name).join(Agent, Agent.id == Check.agent_id).where(Check.wrong_at.is_not(None), Check.archived_at.is_(None), Agent.archived_at.is_(None)).order_by(Agent.name, Check.name)
+
 
 def look(tx: Session, now: datetime) -> Seen:
     """One look at the whole house; nothing is changed."""
@@ -40,6 +42,7 @@ def look(tx: Session, now: datetime) -> Seen:
         ownerless=tuple(agent.name for agent in agents if not {"business", "operations"} <= roles_of[agent.id]),
         unheard=tuple(agent.name for agent in agents if agent.heard_at is None and agent.paused_at is None),
         unlooked=tuple(_unlooked(tx, now, agents)),
+        wrong=tuple(f"`{check}` of {agent}" for check, agent in tx.execute(_WRONG)),
         places=places,
         owners=tuple(_owner(rows, names) for rows in held.values()),
         leads_named=bool(document.get("workspace", {}).get("leads")),

@@ -179,6 +179,8 @@ def judge_registry(seen: Seen) -> Iterator[Finding]:
         yield Finding("tokens", "No token is good for sending events: no agent can report.", "Make one with `aiops token make --name NAME --scope events`.")
     if seen.unheard:
         yield remark("agents", f"Not one event came in yet from {listed(list(seen.unheard))}.", "Send one with the curl line of README.md, and watch it arrive with `aiops events tail`.")
+    if seen.wrong:
+        yield remark("checks", f"Silenced, because somebody said that the check itself is wrong: {listed(list(seen.wrong))}.", "Mend them in aiops.yml, or take them out: until then nobody is called by them.")
     if seen.unlooked:
         yield Finding("checks", f"Checks that are due and were never looked at: {listed(list(seen.unlooked))}.", "The server does this: look whether it runs (`/readyz`) and what its log says.")
 

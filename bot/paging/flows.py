@@ -116,15 +116,16 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
         showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
         showing.show_page(tx, now, page)
     elif page.resolved_at is None:
-        _resolve(tx, now, page, why)
+        resolve_page(tx, now, page, why)
 
 
-def _resolve(tx: Session, now: datetime, page: Page, why: str) -> None:
+def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | None = None) -> None:
     """It is over: calls not yet sent are dropped, every place is edited, everybody called is told quietly."""
     page.resolved_at, page.resolved_why, page.ack_due_at, page.checking_at = now, why, None, None
-    stop_climb(tx, now, "page", page.id, "it recovered")
+    page.resolved_by = by_id
+    stop_climb(tx, now, "page", page.id, "it recovered" if by_id is None else "it was resolved")
     outbox.drop(tx, showing.cause_of(page.id))
-    audit.record(tx, now, "page.resolve", f"page:{page.id}", came_from="timer", words=why)
+    audit.record(tx, now, "page.resolve", f"page:{page.id}", person_id=by_id, came_from="timer" if by_id is None else "slack", words=why)
     showing.add_line(tx, now, page, "over", messages.over_line(page_view(tx, page)))
     showing.show_page(tx, now, page)
     showing.tell_all(tx, now, page)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.blocks import Message, actions, button, clip, context, escape, input_block, modal, option, section, when
+from bot.blocks import Block, Message, actions, button, clip, context, escape, input_block, modal, option, section, when
 from bot.calendars import zone_named
 from bot.paging.messages import PageView, lead
 from bot.paging.rules import SNOOZES, UNTIL_LATER, snooze_ends
@@ -21,6 +22,16 @@ def snooze_form(page: PageView, now: datetime, zone: str) -> dict[str, Any]:
     element = {"type": "radio_buttons", "action_id": "until", "options": choices, "initial_option": choices[1]}
     told = section(f"*{escape(lead(page))}*\nYou have it, and nobody is called until the end you choose. Then calling begins again, unless the check recovers before.")
     return modal("Snooze the page", [told, input_block("until", "For how long?", element)], callback_id="paging.snooze", submit="Snooze", metadata=page.value)
+
+
+def resolve_form(page: PageView, failing: Sequence[tuple[int, str, str]]) -> dict[str, Any]:
+    """A check still fails: say that it is fixed, or that the check (number, name, what it says) is wrong; or leave it."""
+    blocks: list[Block] = [section(f"*{escape(lead(page))}*\nIt still failed when it was last looked at:")]
+    blocks += [section(f"`{escape(clip(name, 100))}`: {escape(clip(says, 500))}") for _, name, says in failing[:5]]
+    choices = [option("It is fixed: look again now", "fixed", "The page closes once the check is well, and stays open if it still fails")]
+    choices += [option(f"The check {clip(name, 40)} is wrong: silence it", f"wrong:{number}", "It rests until it is changed in aiops.yml; the owners are told") for number, name, _ in failing[:5]]
+    element = {"type": "radio_buttons", "action_id": "how", "options": choices, "initial_option": choices[0]}
+    return modal("Resolve the page", [*blocks, input_block("how", "What is true?", element)], callback_id="paging.resolve", submit="Resolve", metadata=page.value)
 
 
 def ends_soon(page: PageView, *, to: str | None) -> Message:

@@ -7,9 +7,10 @@ import re
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message
-from bot.paging import acks, forms, rules
+from bot.paging import acks, forms, resolving, rules
 from bot.paging.flows import Answered, page_roles, told
 from bot.paging.reading import named, page_view
+from bot.paging.resolving import Resolved
 from bot.people.flows import Refused, require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
@@ -51,6 +52,33 @@ def press_escalate(tx: Session, press: Press) -> Answer:
     return Tell(Message(words)) if words else Quiet()
 
 
+def press_resolve(tx: Session, press: Press) -> Answer:
+    """`Resolve`: done where the checks are well; asks where one still fails."""
+    page, _ = allowed(tx, press, Act.RESOLVE)
+    done = resolving.resolve(tx, press.now, page.id, _me(tx, press))
+    if done is Resolved.OVER:
+        return Tell(Message(_held(tx, page, press.actor.person_id)))
+    if done is Resolved.DONE:
+        return Quiet()
+    return Ask(forms.resolve_form(page_view(tx, page), [(check.id, check.name, problem.says) for problem, check in resolving.failing_of(tx, page)]))
+
+
+def resolved(tx: Session, press: Press) -> Answer:
+    """The submitted form of `Resolve`."""
+    page, _ = allowed(tx, press, Act.RESOLVE)
+    kind, _, number = str(press.values.get("how") or "").partition(":")
+    if kind == "fixed" and resolving.look_again(tx, press.now, page.id, _me(tx, press)):
+        return Tell(Message("Its checks are looked at again now. If they are well, the page closes; if one still fails, it stays open and the thread says so."))
+    if kind == "wrong" and number.isdigit() and resolving.set_aside(tx, press.now, page.id, _me(tx, press), int(number)):
+        return Tell(Message("The check is silenced until it is changed in aiops.yml. Its owners are told, and `/aiops status` shows it."))
+    if kind not in ("fixed", "wrong"):
+        return Mend({"how": "Choose one."})
+    tx.refresh(page)
+    if page.resolved_at is None:
+        return Tell(Message("This check does not fail any more, or somebody has silenced it already: there is nothing to do."))
+    return Tell(Message(_held(tx, page, press.actor.person_id)))
+
+
 def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
     """The page behind `page:12` or `page:12:3` (with that number), for somebody who may; raises Refused with the words for the others."""
     matched = re.fullmatch(r"page:(\d{1,15})(?::(\d{1,15}))?", press.value)
@@ -78,5 +106,5 @@ def _me(tx: Session, press: Press) -> Person:
     return tx.get_one(Person, press.actor.person_id)
 
 
-ACTIONS: dict[str, Handler] = {"paging.snooze": ask_snooze, "paging.still": press_still, "paging.escalate": press_escalate}
-VIEWS: dict[str, Handler] = {"paging.snooze": snoozed}
+ACTIONS: dict[str, Handler] = {"paging.snooze": ask_snooze, "paging.still": press_still, "paging.escalate": press_escalate, "paging.resolve": press_resolve}
+VIEWS: dict[str, Handler] = {"paging.snooze": snoozed, "paging.resolve": resolved}

@@ -283,6 +283,7 @@ def _menu(page: PageView) -> list[dict[str, object]]:
     choices = [("Snooze", f"paging.snooze {page.value}"), ("Escalate now", f"paging.escalate {page.value}:{len(page.calls)}")]
     if page.incident is None:
         choices.append(("Open incident", f"incidents.open {page.value}"))
+    choices.append(("Resolve", f"paging.resolve {page.value}"))
     return [option(words, value) for words, value in choices]
 
 

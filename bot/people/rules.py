@@ -40,6 +40,7 @@ class Act(StrEnum):
     SNOOZE = "snooze a page"
     STAY_ON = "say that one is still on a page"
     ESCALATE = "have the next person called at once"
+    RESOLVE = "resolve a page, or silence a check that is wrong"
     OPEN_INCIDENT = "open an incident"
     WORK_INCIDENT = "do an incident's steps"
     WAIVE = "waive a required step with a reason"
@@ -72,6 +73,7 @@ RULES: dict[Act, Rule] = {
     Act.SNOOZE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
     Act.STAY_ON: Rule(frozenset({Role.RESPONDER}), "Only the person who has this page can say so. `Escalate now` calls the owners next on the ladder."),
     Act.ESCALATE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "The next person is called by an owner of the agent, somebody called for this page, or a lead."),
+    Act.RESOLVE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "A page is resolved by an owner of the agent, somebody called for it, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
     Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),

@@ -156,6 +156,7 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     opened = [f"{problem.title}, since {moment(problem.since, zone)}: {clip(problem.says, 300)}" for problem in line.problems[:5]]
     if len(line.problems) > 5:
         opened.append(f"{len(line.problems) - 5} more open problems")
+    opened += [f"Silenced since {moment(check.wrong_at, zone)}: {clip(check.says, 300)}" for check in found.silenced if check.wrong_at]
     opened += [f"Page open since {moment(page.opened_at, zone)}, {'acknowledged' if page.acked_at else 'nobody has acknowledged it'}" for page in found.pages]
     opened += [f"Incident since {moment(incident.opened_at, zone)}: {clip(incident.title, 200)}" for incident in found.incidents]
     sections.append(("Open", opened or ["No open problem, page or incident"]))

@@ -24,6 +24,7 @@ from bot.tables import (
     Baseline,
     Change,
     Channel,
+    Check,
     Day,
     DigestTimer,
     Incident,
@@ -138,6 +139,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         next_digest=tx.scalars(select(DigestTimer.due_at).where(DigestTimer.channel_id == agent.channel_id)).first() if agent.channel_id else None,
         about=spec.about,
         runbook=spec.runbook or "",
+        silenced=tuple(tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.wrong_at.is_not(None), Check.archived_at.is_(None)).order_by(Check.name))),
     )
 
 

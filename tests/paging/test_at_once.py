@@ -114,6 +114,7 @@ async def test_an_incident_is_worked_in_its_thread_in_slack(database_url: str, c
         blocks = t.ws.message("support-ai", thread[1]["ts"])["blocks"]
         menu = next(each["block_id"] for each in blocks if "waive:2" in str(each))
         await t.ws.press("omar", "support-ai", thread[1]["ts"], "incidents.item", "waive:2", block_id=menu)
+        await t.settle()
         await t.ws.submit("omar", t.ws.views("omar")[-1], {"reason": "nothing was under way"})
         await t.settle()
         assert "waived by Omar Nassar" in str(t.ws.message("support-ai", thread[1]["ts"])["blocks"])

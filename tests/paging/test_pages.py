@@ -30,7 +30,7 @@ def test_one_state_is_shown_in_the_channel_and_in_the_dm(world: World) -> None:
     assert world.text(PAGE) == world.text(DM)
     assert world.buttons(PAGE) == ["Acknowledge", "I'll take it"]
     assert world.buttons(DM) == ["Acknowledge"]
-    assert list(world.menu(PAGE)) == list(world.menu(DM)) == ["Snooze", "Escalate now", "Open incident"]
+    assert list(world.menu(PAGE)) == list(world.menu(DM)) == ["Snooze", "Escalate now", "Open incident", "Resolve"]
     assert world.text(PAGE)[:80].startswith("PAGE Support triage: a run failed")
     assert "Lea (backup)" in world.text(PAGE)
 

@@ -21,6 +21,7 @@ from bot.incidents.slack import WORDS as INCIDENT_WORDS
 from bot.outbox import flows as outbox
 from bot.paging.acks import acks_step
 from bot.paging.calling import Links, ladders_step
+from bot.paging.resolving import recheck_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
 from bot.paging.slack import VIEWS as PAGE_VIEWS
 from bot.paging.slack import WORDS as PAGE_WORDS
@@ -79,7 +80,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
