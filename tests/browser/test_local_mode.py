@@ -131,7 +131,8 @@ def test_a_failed_night_stands_in_its_channel_and_the_owners_acknowledgement_rea
 def test_an_incident_opens_with_its_checklist_and_does_not_close_before_it_is_done(page: Any) -> None:
     look_as(page, "Jad Rahme")
     main = visit(page, "finance-ai")
-    button(message(main, "Page 1, opened"), "Open incident").click()
+    message(main, "Page 1, opened").locator(".block button[aria-haspopup]").last.click()
+    page.get_by_role("menuitem", name="Open incident").click()
     root = message(main, "Incident #1: Nightly reconciliation")
     expect(root).to_contain_text("0 of 10 settled")
     root.get_by_role("button", name=re.compile("repl")).click()
