@@ -54,7 +54,6 @@ class Pings:
         self._queue: deque[tuple[Ping, asyncio.Future[None]]] = deque()
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers = 1 if lanes.db.is_sqlite else 2
         self._since_pruned: dict[int, int] = {}  # check -> pings since its oldest were last forgotten
         self.accepted = 0
         self.refused = 0
@@ -67,7 +66,7 @@ class Pings:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((ping, done))
         self._bytes += size
-        if len(self._tasks) < self._writers:
+        if not self._tasks:  # one at a time: what comes meanwhile makes the next group larger
             task = asyncio.create_task(self._empty(), name="pings")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

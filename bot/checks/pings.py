@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bot.clock import Clock
@@ -33,6 +34,16 @@ _COLUMNS = (
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
 _SQLITE = f"INSERT INTO pings ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
 _POSTGRES = f"INSERT INTO pings ({_NAMES}) SELECT * FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in _COLUMNS)})"  # noqa: S608 - our own names
+
+# Which checks must be looked at; their rows are locked in one order.
+_SQLITE_DUE = (
+    "SELECT id FROM checks WHERE id IN (SELECT value FROM json_each(?)) AND due_at > ?"
+    " AND (state <> 'ok' OR id IN (SELECT value FROM json_each(?)))"
+)
+_POSTGRES_DUE = (
+    "SELECT id FROM checks WHERE id = ANY(%(touched)s::bigint[]) AND due_at > %(now)s"
+    " AND (state <> 'ok' OR id = ANY(%(matter)s::bigint[])) ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +165,16 @@ def heartbeats_of(tx: Session, agent_ids: Collection[int]) -> dict[tuple[int, st
 def store_pings(tx: Session, now: datetime, pings: Sequence[Ping]) -> None:
     """Keep the pings, and make due those checks that they may change."""
     rows = [(each.to.agent_id, each.to.check_id, each.at, now, each.status, each.rid, each.exit_code, each.body, each.sender) for each in pings]
-    connection = tx.connection()
+    told = [(each.to, each.status) for each in pings]
     if tx.get_bind().dialect.name == "sqlite":
-        connection.exec_driver_sql(_SQLITE, [(*row[:2], _as_text(row[2]), _as_text(row[3]), *row[4:]) for row in rows])
+        tx.connection().exec_driver_sql(_SQLITE, [(*row[:2], _as_text(row[2]), _as_text(row[3]), *row[4:]) for row in rows])
+        look_after(tx, now, told)
     else:
-        connection.exec_driver_sql(_POSTGRES, {name: list(each) for (name, _), each in zip(_COLUMNS, zip(*rows, strict=True), strict=True)})
-    look_after(tx, now, ((each.to, each.status) for each in pings))
+        # Both in one statement: at thousands of pings a second each way to the server counts.
+        touched, matter = _touched(told)
+        values = {name: list(each) for (name, _), each in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
+        found = tx.connection().exec_driver_sql(f"WITH kept AS ({_POSTGRES}) {_POSTGRES_DUE}", {**values, "touched": touched, "matter": matter, "now": now})
+        _make_due(tx, now, [row[0] for row in found])
 
 
 def look_after(tx: Session, now: datetime, pings: Iterable[tuple[Target, str]]) -> None:
@@ -167,16 +182,27 @@ def look_after(tx: Session, now: datetime, pings: Iterable[tuple[Target, str]]) 
 
     A good ping to a check that is well needs no look: at its old deadline the look finds the ping, and sets the next one.
     """
+    touched, matter = _touched(pings)
+    if tx.get_bind().dialect.name == "sqlite":
+        found = tx.connection().exec_driver_sql(_SQLITE_DUE, (json.dumps(touched), _as_text(now), json.dumps(matter)))
+    else:
+        found = tx.connection().exec_driver_sql(_POSTGRES_DUE, {"touched": touched, "matter": matter, "now": now})
+    _make_due(tx, now, [row[0] for row in found])
+
+
+def _touched(pings: Iterable[tuple[Target, str]]) -> tuple[list[int], list[int]]:
+    """The checks that were pinged, and those of them to which the ping matters even while they are well."""
     touched, matter = set[int](), set[int]()
     for target, status in pings:
         touched.add(target.check_id)
         if status == "fail" or (target.watches_runs and status != "log"):
             matter.add(target.check_id)
-    at_once = or_(Check.state != "ok", Check.id.in_(sorted(matter))) if matter else Check.state != "ok"
-    due = select(Check.id).where(Check.id.in_(sorted(touched)), Check.due_at > now, at_once)
-    ids = tx.scalars(due.order_by(Check.id).with_for_update(key_share=True)).all()
-    if ids:
-        tx.execute(update(Check).where(Check.id.in_(ids)).values(due_at=now).execution_options(synchronize_session=False))
+    return sorted(touched), sorted(matter)
+
+
+def _make_due(tx: Session, now: datetime, check_ids: list[int]) -> None:
+    if check_ids:
+        tx.execute(update(Check).where(Check.id.in_(check_ids)).values(due_at=now).execution_options(synchronize_session=False))
         wake(tx, "checks")
 
 
