@@ -113,6 +113,16 @@ def ack(page: Annotated[int, typer.Argument(help="The page's number.")], person:
     _carry("ack", {"page": page, "person": person}, False)
 
 
+@app.command()
+def link(
+    agent: Annotated[str, typer.Argument()],
+    output: Annotated[str, typer.Argument(help="The output's id, as the agent reported it.")],
+    person: Annotated[str, typer.Option("--as", help="Whose link it is: a Slack id or e-mail.")],
+) -> None:
+    """Print the page on which one person can rate one output without Slack; it is theirs alone, and good for a week."""
+    _carry("link", {"agent": agent, "output": output, "person": person}, False)
+
+
 @events.command("tail")
 def events_tail(json: Json = False) -> None:
     """Watch accepted and refused events as they come in; needs a running server."""

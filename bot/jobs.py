@@ -26,6 +26,7 @@ from bot.checks.probes import try_check
 from bot.control import Job, Line
 from bot.digests.preview import preview
 from bot.doctor import examine
+from bot.feedback.http import vote_link
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
 from bot.paging.flows import ack_page
@@ -35,7 +36,7 @@ from bot.people.tokens import mint_token, revoke_token
 from bot.status import messages as status_words
 from bot.status.http import as_json, depth_as_json
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
-from bot.tables import Check, Token
+from bot.tables import Check, Output, Token
 
 WRONG_INPUT = 2
 KIND_SPECS: dict[str, type[BaseModel]] = {name: kind.spec for name, kind in KINDS.items()}
@@ -193,6 +194,25 @@ class _Jobs:
             yield await self.lanes.write(work)
         except (Refused, LookupError) as error:
             yield {"error": str(error), "exit": WRONG_INPUT}
+
+    async def do_link(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, house = self.clock.now(), self.house
+        if house.signer is None or house.settings.public_url is None:
+            yield {"error": "Links need AIOPS_PUBLIC_URL (where browsers reach this server) and AIOPS_SECRET (which signs them).", "exit": WRONG_INPUT}
+            return
+        signer, url = house.signer, house.settings.public_url
+
+        def look(tx: Session) -> Line:
+            agent = agent_by_slug(tx, str(args["agent"]))
+            found = tx.scalars(select(Output).where(Output.agent_id == agent.id, Output.ext_id == str(args["output"]))).first() if agent else None
+            person = find_person(tx, str(args["person"]))
+            if found is None:
+                return {"error": f"There is no output {args['output']!r} of an agent {args['agent']!r}.", "exit": WRONG_INPUT}
+            if person is None:
+                return {"error": f"Nobody is known as {args['person']!r}: give a Slack id or an e-mail address.", "exit": WRONG_INPUT}
+            return {"text": vote_link(signer, url, person.id, found.id, now)}
+
+        yield await self.lanes.read(look)
 
     # --- tokens and imports -------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from bot.tables import Person, SeenSlack
 
 log = structlog.get_logger(__name__)
 
+_NOTE = "Please note"
 _OOPS = "Something went wrong on our side and nothing was saved. Please press again; if it stays so, tell whoever runs aiops-bot."
 
 
@@ -158,7 +159,7 @@ class Edge:
             await ack(response_action="push" if answer.how == "push" else "update", view=answer.view)
         elif isinstance(answer, Tell):
             blocks = answer.message.blocks or [section(answer.message.text)]
-            await ack(response_action="update", view=modal("Done", blocks, callback_id="surface.told", close="Close"))
+            await ack(response_action="update", view=modal(answer.heading, blocks, callback_id="surface.told", close="Close"))
         else:
             await ack()
 
@@ -213,7 +214,7 @@ class Edge:
             if handler is None and handlers is self.surface.words:
                 handler = handlers[""]
             if handler is None:
-                return Tell(Message(lost)), press
+                return Tell(Message(lost), heading=_NOTE), press
             chosen, asked = handler, press
 
             def work(tx: Session) -> Answer:
@@ -223,10 +224,10 @@ class Edge:
 
             return await self.lanes.write(work, urgency=Urgency.PRESS), press
         except Refused as refused:
-            return Tell(Message(str(refused))), press
+            return Tell(Message(str(refused)), heading=_NOTE), press
         except Exception:
             log.exception("press failed", name=press.name if press else None)
-            return Tell(Message(_OOPS)), press
+            return Tell(Message(_OOPS), heading=_NOTE), press
 
     # --- answers: losing one loses no state ------------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ class Edge:
                 if body.get("response_url") or body.get("response_urls"):
                     await respond(response_type="ephemeral", replace_original=answer.replace, thread_ts=_thread(press), **_words(answer, press))
                 elif press.view_id:
-                    view = modal("Please note", answer.message.blocks or [section(answer.message.text)], callback_id="surface.told", close="Close")
+                    view = modal(_NOTE, answer.message.blocks or [section(answer.message.text)], callback_id="surface.told", close="Close")
                     await self.client.views_push(trigger_id=body["trigger_id"], view=view)
                 else:
                     await self._answer_in_channel(answer, press)

@@ -48,6 +48,7 @@ class Tell:
     message: Message
     share: bool = False
     replace: bool = False
+    heading: str = "Done"  # of the small window in which a form's answer is shown
 
 
 @dataclass(frozen=True)
