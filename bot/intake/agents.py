@@ -59,6 +59,11 @@ class AgentBook:
     def get(self, slug: str) -> AgentRef | None:
         return self._agents.get(slug)
 
+    def fresh(self, slug: str) -> bool:
+        """Whether `get` may answer for it without a look."""
+        known = self._agents.get(slug)
+        return known is not None and self._clock.monotonic() - known.read_at <= FRESH
+
     def missing(self, slugs: Iterable[str]) -> list[str]:
         """Which of them must be read before events can be judged."""
         now, agents = self._clock.monotonic(), self._agents

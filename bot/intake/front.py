@@ -11,7 +11,7 @@ from bot.intake.taking import Intake
 class Front:
     """Hands `POST /v1/events` to intake and all else to the app. The app has the same route: this only saves its way.
 
-    Measured: Starlette's layers took 45 of the 190 us of processor time of a single event.
+    Measured: Starlette's layers took about 20 of the 366 us of processor time of a single event on a busy machine.
     """
 
     def __init__(self, intake: Intake, app: ASGIApp) -> None:

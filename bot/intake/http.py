@@ -17,7 +17,7 @@ from bot.intake.bodies import DECODED, BadBody, SenderLeft, read_body, split_eve
 from bot.intake.doors import Denied
 from bot.intake.groups import Away, Busy
 from bot.intake.openapi import describe, page
-from bot.intake.taking import Intake
+from bot.intake.taking import Intake, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 IN_FLIGHT = 128 * 1024 * 1024  # bytes of bodies being read at the same time
 JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
+
+_TAKEN = orjson.dumps(Taken(accepted=1).told())
+_TAKEN_HEAD = {"type": "http.response.start", "status": 202, "headers": [JSON, (b"content-length", str(len(_TAKEN)).encode())]}
+_TAKEN_BODY = {"type": "http.response.body", "body": _TAKEN}
 
 TITLES = {
     400: "The body cannot be read",
@@ -114,6 +118,10 @@ class TakeEvents:
             taken = await self._intake.take(raws, bearer.agents, dry_run=dry_run)
         finally:
             self._reading -= reserved
+        if taken.accepted == 1 == len(raws) and not dry_run:  # nearly every request: one event, taken
+            await send(_TAKEN_HEAD)
+            await send(_TAKEN_BODY)
+            return
         told = taken.told()
         if dry_run:
             told["dry_run"] = True
