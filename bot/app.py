@@ -40,6 +40,7 @@ from bot.feedback import http as feedback_http
 from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
 from bot.incidents import flows as incidents
+from bot.intake import gate
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
@@ -265,6 +266,7 @@ class House:
             *intake_http.routes(self.intake),
             *(checks_http.routes(self.pings, self.lanes, self.clock, self.signer) if self.signer is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
+            gate.route(self.intake.doors, self.lanes),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
             Route("/slack/events", self._from_slack, methods=["POST"]),
             Route("/healthz", self._alive),

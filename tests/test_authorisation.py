@@ -51,6 +51,8 @@ THING = {
     "paging.still": ("page:1",),
     "paging.escalate": ("page:1",),
     "paging.resolve": ("page",),
+    "paging.review": ("page",),
+    "paging.stop": ("page",),
     "status.agent": ("agent",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
@@ -65,6 +67,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "incidents.waive": ("item", {"reason": "because"}),
     "paging.snooze": ("page", {"until": "8h"}),
     "paging.resolve": ("page", {"how": "wrong:1"}),
+    "paging.stop": ("page", {"reason": "because I can"}),
 }
 WORDS = {
     "": "something unheard of",

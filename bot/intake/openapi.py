@@ -51,6 +51,19 @@ ANSWERS = {
 }
 
 
+GATE: dict[str, Any] = {
+    "type": "object",
+    "required": ["stage", "version", "rev", "since", "reason"],
+    "properties": {
+        "stage": {"type": "string", "enum": ["shadow", "assisted", "autonomous", "suspended", "retired"], "description": "What it may do: `suspended` means do nothing until this changes."},
+        "version": {"type": ["string", "null"], "description": "The version ordered, where one was."},
+        "rev": {"type": "integer", "description": "Grows with every order."},
+        "since": {"type": "string", "format": "date-time", "description": "When it was ordered."},
+        "reason": {"type": "string", "description": "Why, in words."},
+    },
+}
+
+
 def describe() -> dict[str, Any]:
     """The OpenAPI document."""
     _, made = models_json_schema([(kind, "validation") for kind in KINDS.values()], ref_template="#/components/schemas/{model}")
@@ -88,6 +101,23 @@ def describe() -> dict[str, Any]:
                     "responses": {status: answer(status) for status in ANSWERS},
                 }
             },
+            "/v1/agents/{id}/gate": {
+                "get": {
+                    "summary": "What an agent has to obey now",
+                    "description": "Ask before acting; the ETag is the order's number, so that asking again with If-None-Match costs nothing (304). Needs the scope `gate`.",
+                    "security": [{"token": []}],
+                    "parameters": [
+                        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's id."},
+                        {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The ETag of the last answer."},
+                    ],
+                    "responses": {
+                        "200": {"description": "The stage, since when and why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Gate"}}}},
+                        "304": {"description": "Nothing was ordered since."},
+                        "401": answer("401"),
+                        "404": {"description": "There is no such agent that this token may ask about."},
+                    },
+                }
+            },
             "/v1/whoami": {
                 "get": {
                     "summary": "What this token may do",
@@ -97,7 +127,7 @@ def describe() -> dict[str, Any]:
             },
         },
         "components": {
-            "schemas": schemas,
+            "schemas": {**schemas, "Gate": GATE},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "aiops_<id>_<secret>, made by `aiops token`."}},
         },
     }
@@ -120,6 +150,9 @@ def page(document: dict[str, Any]) -> str:
             parts.append(f"<tr><td><code>{escape(field)}</code>{needed}</td><td>{_words(_shape(found))}</td><td>{_words(found.get('description', ''))}</td></tr>")
         parts.append(f"</table><pre>{escape(_dump(EXAMPLES[name]))}</pre>")
     parts.append(f"<p>Known by name, not yet accepted by this version: {', '.join(LATER)}.</p>")
+    parts.append("<h2>GET /v1/agents/{id}/gate</h2><p>" + _words(document["paths"]["/v1/agents/{id}/gate"]["get"]["description"]) + "</p><table>")
+    parts += [f"<tr><td><code>{name}</code></td><td>{_words(found['description'])}</td></tr>" for name, found in GATE["properties"].items()]
+    parts.append("</table>")
     parts.append("<h2>GET /v1/whoami</h2><p>What this token may do: its scopes, its agents, when it expires.</p>")
     return "".join([*parts, "</main></html>"])
 

@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.blocks import Block, Message, actions, button, clip, context, escape, input_block, modal, option, section, when
+from bot.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    clip,
+    context,
+    escape,
+    input_block,
+    modal,
+    option,
+    section,
+    text_input,
+    when,
+)
 from bot.calendars import zone_named
 from bot.paging.messages import PageView, lead
 from bot.paging.rules import SNOOZES, UNTIL_LATER, snooze_ends
@@ -32,6 +46,16 @@ def resolve_form(page: PageView, failing: Sequence[tuple[int, str, str]]) -> dic
     choices += [option(f"The check {clip(name, 40)} is wrong: silence it", f"wrong:{number}", "It rests until it is changed in aiops.yml; the owners are told") for number, name, _ in failing[:5]]
     element = {"type": "radio_buttons", "action_id": "how", "options": choices, "initial_option": choices[0]}
     return modal("Resolve the page", [*blocks, input_block("how", "What is true?", element)], callback_id="paging.resolve", submit="Resolve", metadata=page.value)
+
+
+def stop_form(page: PageView) -> dict[str, Any]:
+    """The question before an agent is stopped, with the reason that its channel reads."""
+    told = section(
+        f"*{escape(lead(page))}*\nStopping {escape(clip(page.agent, 60))} orders it to do nothing until somebody starts it again. "
+        "Its checks rest, its channel is told, and you have this page unless somebody else does."
+    )
+    reason = input_block("reason", "Why?", text_input("reason", multiline=True, placeholder="It answers customers with wrong prices", most=500), hint="Its channel reads this.")
+    return modal("Stop the agent", [told, reason], callback_id="paging.stop", submit="Stop agent", metadata=page.value)
 
 
 def ends_soon(page: PageView, *, to: str | None) -> Message:

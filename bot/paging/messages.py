@@ -14,6 +14,7 @@ from bot.blocks import (
     channel_link,
     clip,
     clock_time,
+    confirm,
     context,
     escape,
     header,
@@ -67,6 +68,9 @@ class PageView:
     snoozed: bool = False  # the end was chosen
     lapsed_by: str | None = None  # who had it before, until `lapsed_at`; escaped name
     lapsed_at: datetime | None = None
+    stage: str = ""  # what the agent may do now
+    ordered_by: str | None = None  # who lowered it since the page opened; escaped name
+    ordered_at: datetime | None = None
     resolved_at: datetime | None = None
     resolved_why: str = ""
     runbook: str | None = None
@@ -101,6 +105,8 @@ def page_message(page: PageView, *, place: str) -> Message:
     if page.changes:
         blocks.append(section("*What changed lately*\n" + "\n".join(f"• {escape(each)}" for each in page.changes[:3])))
     blocks.append(section(_people(page)))
+    if stands := _stage(page):
+        blocks.append(section(stands))
     if page.runbook and not page.resolved_at:
         blocks.append(section(f"*Runbook*\n{clip(escape(page.runbook), 1000)}"))
     if pressed := _buttons(page, place):
@@ -108,7 +114,7 @@ def page_message(page: PageView, *, place: str) -> Message:
     blocks.append(context(_footing(page)))
     told = [escape(lead(page))]
     told += [f"{escape(clip(each.says, 300))} Since {when(each.since)}." for each in page.problems[:SHOWN_PROBLEMS] if each.closed_at is None or page.resolved_at]
-    told.append(_people(page))
+    told += [words for words in (_people(page), _stage(page)) if words]
     if page.resolved_at is None:
         told += [f"Changed lately: {escape(clip(each, 150))}." for each in page.changes[:3]]
         told += [f"Runbook: {escape(clip(page.runbook, 300))}"] if page.runbook else []
@@ -249,7 +255,7 @@ def _people(page: PageView) -> str:
         return f"It is over since {when(page.resolved_at)}: {escape(page.resolved_why)} It lasted {lasted}.{by}"
     if page.acked_by and page.acked_at:
         how = "snoozed it" if page.snoozed else "took it" if page.took else "acknowledged"
-        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. {quiet_until(page.until)} It stays open until the check recovers."
+        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. {quiet_until(page.until)} It stays open until {'somebody resolves it' if page.stage == 'suspended' else 'the check recovers'}."
     told = []
     if page.lapsed_by and page.lapsed_at:
         told.append(f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}; calling has begun again.")
@@ -265,6 +271,16 @@ def _people(page: PageView) -> str:
     return " ".join(told) or "Nobody was called yet."
 
 
+def _stage(page: PageView) -> str:
+    """What was ordered while the page is open, by whom and when; that a stopped agent's checks rest."""
+    if page.resolved_at is not None or page.test or page.stage not in ("assisted", "suspended"):
+        return ""
+    ordered = f" {page.ordered_by} ordered it at {clock_time(page.ordered_at)}." if page.ordered_by and page.ordered_at else ""
+    if page.stage == "suspended":
+        return f"*The agent is stopped.*{ordered} Its checks rest until somebody starts it again, so `Resolve` closes this page at once."
+    return f"*Human review.*{ordered} A person looks at every output before it counts." if ordered else ""
+
+
 def _buttons(page: PageView, place: str) -> list[dict[str, object]]:
     if page.resolved_at:
         return []
@@ -273,6 +289,9 @@ def _buttons(page: PageView, place: str) -> list[dict[str, object]]:
         pressed.append(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.agent}"))
         if place == "channel" and not page.test:
             pressed.append(button("I'll take it", "paging.take", page.value, label=f"Take over the page about {page.agent}"))
+    if page.stage == "autonomous" and not page.test:
+        sure = confirm("Human review", f"From now on a person looks at every output of {escape(clip(page.agent, 60))} before it counts. Its channel is told.", "Order it", "Not now")
+        pressed.append(button("Human review", "paging.review", page.value, confirm=sure, label=f"Put {page.agent} under human review"))
     if not page.test:
         pressed.append(overflow("surface.menu", _menu(page)))
     return pressed
@@ -284,6 +303,8 @@ def _menu(page: PageView) -> list[dict[str, object]]:
     if page.incident is None:
         choices.append(("Open incident", f"incidents.open {page.value}"))
     choices.append(("Resolve", f"paging.resolve {page.value}"))
+    if page.stage not in ("", "suspended", "retired"):
+        choices.append(("Stop agent", f"paging.stop {page.value}"))
     return [option(words, value) for words, value in choices]
 
 

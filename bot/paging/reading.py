@@ -13,6 +13,7 @@ from bot.blocks import channel_link, clip, escape
 from bot.ladders.flows import next_call
 from bot.paging.messages import CallView, PageView, ProblemView
 from bot.paging.rules import RANK
+from bot.stages.flows import stage_of
 from bot.tables import Agent, Call, Change, Check, Climb, Incident, Page, Person, Problem
 
 LATELY = timedelta(days=2)  # a change older than this is hardly why it fails now
@@ -65,6 +66,8 @@ def page_view(tx: Session, page: Page) -> PageView:
     acked = tx.get(Person, page.acked_by) if page.acked_by else None
     problems = problems_of(tx, page.id)
     incident = tx.scalars(select(Incident.id).where(Incident.page_id == page.id, Incident.closed_at.is_(None))).first()
+    stage = stage_of(tx, agent.id)
+    by = tx.get(Person, stage.by_id) if stage.by_id else None
     return PageView(
         id=page.id,
         agent=agent.name,
@@ -81,6 +84,9 @@ def page_view(tx: Session, page: Page) -> PageView:
         snoozed=page.snoozed,
         lapsed_by=named(tx.get_one(Person, page.lapsed_by)) if page.lapsed_by else None,
         lapsed_at=page.lapsed_at,
+        stage=stage.stage,
+        ordered_by=named(by) if by and stage.since >= page.opened_at else None,
+        ordered_at=stage.since,
         resolved_at=page.resolved_at,
         resolved_why=page.resolved_why,
         runbook=None if page.test else spec_of(agent).runbook,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_agents
 from bot.blocks import Message, escape
-from bot.paging import menu, messages
+from bot.paging import menu, messages, stopping
 from bot.paging.flows import Answered, acknowledge, page_roles, send_test_page, told
 from bot.paging.reading import open_pages, page_view
 from bot.people.flows import require, roles_of
@@ -96,6 +96,7 @@ ACTIONS: dict[str, Handler] = {
     "paging.take": press_take,
     "paging.test": press_test,
     **menu.ACTIONS,
+    **stopping.ACTIONS,
 }
-VIEWS = menu.VIEWS
+VIEWS: dict[str, Handler] = {**menu.VIEWS, **stopping.VIEWS}
 WORDS: dict[str, Handler] = {"page": words_page, "pages": words_page}

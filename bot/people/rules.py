@@ -41,6 +41,8 @@ class Act(StrEnum):
     STAY_ON = "say that one is still on a page"
     ESCALATE = "have the next person called at once"
     RESOLVE = "resolve a page, or silence a check that is wrong"
+    HUMAN_REVIEW = "put an agent under human review"
+    STOP_AGENT = "stop an agent"
     OPEN_INCIDENT = "open an incident"
     WORK_INCIDENT = "do an incident's steps"
     WAIVE = "waive a required step with a reason"
@@ -74,6 +76,8 @@ RULES: dict[Act, Rule] = {
     Act.STAY_ON: Rule(frozenset({Role.RESPONDER}), "Only the person who has this page can say so. `Escalate now` calls the owners next on the ladder."),
     Act.ESCALATE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "The next person is called by an owner of the agent, somebody called for this page, or a lead."),
     Act.RESOLVE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "A page is resolved by an owner of the agent, somebody called for it, or a lead."),
+    Act.HUMAN_REVIEW: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "Human review is ordered by an owner of the agent, somebody called for it, or a lead."),
+    Act.STOP_AGENT: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is stopped by an owner of the agent, somebody called for it, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
     Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),

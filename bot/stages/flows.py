@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.agents.reading import ROLE_WORDS, agent_by_slug, owners_named
+from bot.blocks import escape
 from bot.db import wake
-from bot.tables import Agent, Stage
+from bot.outbox import flows as outbox
+from bot.outbox.rules import Priority
+from bot.stages import messages, rules
+from bot.tables import Agent, Person, Stage
 
 STAGES = ("shadow", "assisted", "autonomous", "suspended", "retired")
 MEANING = {
@@ -44,3 +50,35 @@ def order_stage(tx: Session, now: datetime, agent: Agent, stage: str, by_id: int
     )
     wake(tx, "gate")
     return row
+
+
+def lower_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Person, reason: str) -> bool:
+    """Order less than the agent may do now, and tell its owner channel. False where it may do no more than that already.
+
+    Raising a stage is never done here: that takes evidence and an approval.
+    """
+    held = tx.scalars(select(Stage).where(Stage.agent_id == agent.id).with_for_update().execution_options(populate_existing=True)).one()
+    if not rules.lowers(held.stage, stage):
+        return False
+    row = order_stage(tx, now, agent, stage, person.id, reason)
+    if agent.channel_id:
+        told = messages.ordered(agent.name, stage, now, escape(person.name or "Somebody"), reason, _whom_to_ask(tx, agent, person))
+        outbox.show(tx, now, key=f"stage:{agent.id}:{row.rev}", to=agent.channel_id, message=told, priority=Priority.PAGE)
+    return True
+
+
+def gate_of(tx: Session, slug: str) -> dict[str, Any] | None:
+    """What a live agent has to obey now, as its gate tells it; None where there is no such agent."""
+    agent = agent_by_slug(tx, slug)
+    if agent is None:
+        return None
+    row = stage_of(tx, agent.id)
+    return {"stage": row.stage, "version": row.version, "rev": row.rev, "since": row.since.isoformat(), "reason": row.reason}
+
+
+def _whom_to_ask(tx: Session, agent: Agent, person: Person) -> str:
+    """Who ordered it, and the first other owner; names, so that nobody is woken by it."""
+    names = owners_named(tx, agent)
+    others = [each for each in (names.operations, names.backup, names.business) if each is not None and each.person_id != person.id]
+    asked = escape(person.name or "whoever ordered it")
+    return f"{asked}, who ordered it" + (f", or {escape(others[0].name)} ({ROLE_WORDS[others[0].role]})" if others else "")

@@ -47,7 +47,7 @@ def test_an_incident_opens_from_a_page_with_the_checklist_as_first_line_of_its_t
     assert under[0] == LIST
     assert "Lead: Omar" in world.text(ROOT)
     assert "incident #1 is open" in str(world.row("page:1:channel").want["blocks"])
-    assert world.buttons("page:1:channel") == ["Acknowledge", "I'll take it"]
+    assert world.buttons("page:1:channel") == ["Acknowledge", "I'll take it", "Human review"]
     assert "still failing" in str(world.row(ROOT).want["blocks"])
     assert "is open already" in text_of(world.press("lea", "incidents.open", "page:1"))
     assert incident(world).template["version"] == 1

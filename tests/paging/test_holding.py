@@ -51,7 +51,7 @@ def test_a_snooze_is_an_acknowledgement_with_an_end_and_calling_begins_again_aft
     for key in (PAGE, DM):
         assert "*Omar* snoozed it at" in world.text(key)
         assert "until <!date^1795165200^{date_short_pretty} at {time}|2026-11-20 09:00 UTC>" in world.text(key)
-        assert world.buttons(key) == []
+        assert world.buttons(key) == ["Human review"]
         assert "Escalate now" in world.menu(key)
     assert world.buttons(FIRST) == []
     world.move(minutes=59)
@@ -63,7 +63,7 @@ def test_a_snooze_is_an_acknowledgement_with_an_end_and_calling_begins_again_aft
         "Called Omar (operations owner). Round 2; one call before this.",
     ]
     assert "Omar had it until" in world.text(PAGE)
-    assert world.buttons(PAGE) == ["Acknowledge", "I'll take it"]
+    assert world.buttons(PAGE) == ["Acknowledge", "I'll take it", "Human review"]
     assert "This is round 2; one call so far; Omar had it until" in world.text("call:1:2:0:2")
     assert "calling has begun again" in world.text(FIRST)
     world.move(minutes=10)

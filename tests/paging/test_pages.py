@@ -28,9 +28,9 @@ def test_one_state_is_shown_in_the_channel_and_in_the_dm(world: World) -> None:
     assert world.row(PAGE).target == "C0SUPPORT"
     assert world.row(DM).target == "U0OMAR"
     assert world.text(PAGE) == world.text(DM)
-    assert world.buttons(PAGE) == ["Acknowledge", "I'll take it"]
-    assert world.buttons(DM) == ["Acknowledge"]
-    assert list(world.menu(PAGE)) == list(world.menu(DM)) == ["Snooze", "Escalate now", "Open incident", "Resolve"]
+    assert world.buttons(PAGE) == ["Acknowledge", "I'll take it", "Human review"]
+    assert world.buttons(DM) == ["Acknowledge", "Human review"]
+    assert list(world.menu(PAGE)) == list(world.menu(DM)) == ["Snooze", "Escalate now", "Open incident", "Resolve", "Stop agent"]
     assert world.text(PAGE)[:80].startswith("PAGE Support triage: a run failed")
     assert "Lea (backup)" in world.text(PAGE)
 
@@ -42,7 +42,7 @@ def test_a_press_in_either_place_updates_both_and_stops_the_calls(world: World, 
     assert world.press("omar", "paging.acknowledge", "page:1", channel=place) == Quiet()
     for key in (PAGE, DM):
         assert "*Omar* acknowledged at" in world.text(key)
-        assert world.buttons(key) == []
+        assert world.buttons(key) == ["Human review"]
     assert world.buttons("call:1:1:0:2") == []
     assert "Omar has it." in world.text("call:1:1:0:2")
     assert world.lines(PAGE)[-1] == "Omar acknowledged, 2 minutes after the page opened. Nobody else is called until <!date^1795176120^{date_short_pretty} at {time}|2026-11-20 12:02 UTC>; then calling begins again."
