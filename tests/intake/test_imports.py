@@ -50,7 +50,7 @@ async def test_history_of_any_age_fills_counters_and_posts_nothing_and_runs_no_c
             assert (lines[-1]["json"]["accepted"], lines[-1]["json"]["duplicates"]) == (0, 1200)
     assert gate.rows(OutMessage) == []
     assert gate.rows(Agent)[0].heard_at is None
-    assert [check.due_at for check in gate.rows(Check)] == [far]
+    assert [check.due_at for check in gate.rows(Check) if check.kind != "heartbeat"] == [far]
     assert gate.rows(Tally) == []
     with gate.db.reading() as tx:
         found = totals(tx, 1, "2019-03-31", "2019-03-31")
