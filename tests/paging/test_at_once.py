@@ -122,6 +122,24 @@ async def test_an_incident_is_worked_in_its_thread_in_slack(database_url: str, c
         assert "owner of the agent" in t.ws.ephemerals("gina")[-1]["text"] or "full members" in t.ws.ephemerals("gina")[-1]["text"]
 
 
+async def test_a_page_is_snoozed_and_its_agent_stopped_in_slack(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await t.post(t.event("run", "r1", status="failed"))
+        await t.settle()
+        page = next(each for each in t.ws.dm("omar") if "paging.review" in str(each.get("blocks")))
+        for option, form in (("paging.snooze page:1", {"until": "1h"}), ("paging.stop page:1", {"reason": "It answers nobody"})):
+            await t.ws.press("omar", t.ws.im("omar"), page["ts"], "surface.menu", option)
+            await t.settle()
+            await t.ws.submit("omar", t.ws.views("omar")[-1], form)
+            await t.settle()
+        shown = str(t.ws.message(t.ws.im("omar"), page["ts"])["blocks"])
+        assert "*Omar Nassar* snoozed it at" in shown
+        assert "*The agent is stopped.* Omar Nassar ordered it at" in shown
+        assert any("Support triage is stopped" in each["text"] for each in t.ws.messages("support-ai"))
+        assert (await t.http.get("/v1/agents/support-triage/gate", headers={"Authorization": f"Bearer {t.token}"})).status_code == 403
+
+
 @pytest.mark.parametrize("gone", ["before", "after"])
 async def test_a_bot_thrown_out_of_slack_loses_no_page(database_url: str, clock: MovedClock, gone: str) -> None:
     async with town(database_url, clock) as t:
