@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bot import audit
 from bot.agents.reading import ladder_of
 from bot.blocks import Message
+from bot.db import is_standstill
 from bot.ladders.flows import BATCH, call_anew, call_next
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -91,7 +92,9 @@ def acks_step(tx: Session, now: datetime) -> bool:
         try:
             with tx.begin_nested():
                 _move_on(tx, now, page)
-        except Exception:
+        except Exception as error:
+            if is_standstill(error):
+                raise
             log.exception("a hold raised and steps aside", page=page.id)
             page.ack_due_at = now + POISON
     return bool(pages)

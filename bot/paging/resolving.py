@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import owners_named
 from bot.blocks import Message, clip, escape, when
-from bot.db import wake
+from bot.db import is_standstill, wake
 from bot.ladders.flows import BATCH
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -21,6 +22,8 @@ from bot.paging.reading import named, problems_of
 from bot.quality.flows import mark_dirty
 from bot.stages.flows import stage_of
 from bot.tables import Agent, Check, Page, Person, Problem
+
+log = structlog.get_logger(__name__)
 
 PATIENCE = timedelta(minutes=2)  # a look that takes longer is said to be outstanding
 
@@ -109,20 +112,32 @@ def recheck_step(tx: Session, now: datetime) -> bool:
     asked = select(Page).where(Page.checking_at.is_not(None)).limit(BATCH)
     told = False
     for page in tx.scalars(asked.with_for_update(skip_locked=True, key_share=True)).all():
-        begun = page.checking_at or now
-        failing = failing_of(tx, page)
-        waits = [check for _, check in failing if check.looked_at is None or check.looked_at < begun or (check.due_at is not None and check.due_at <= begun)]
-        if waits and now - begun < PATIENCE:
-            continue
-        told, page.checking_at = True, None
-        if waits:
-            words = "The look at the check is still outstanding: it takes longer than 2 minutes. The page stays open until it is good."
-        elif failing:
-            words = f"Looked again at {when(now)}: it still fails. " + " ".join(escape(clip(problem.says, 300)) for problem, _ in failing[:3]) + " The page stays open."
-        else:
-            words = "Looked again: this look was good. The page closes as soon as the check has been well as often as it asks for."
-        _tell_asker(tx, now, page, begun, words)
+        try:
+            with tx.begin_nested():
+                told = _tell_found(tx, now, page) or told
+        except Exception as error:
+            if is_standstill(error):
+                raise
+            log.exception("a look asked for could not be told and is set aside", page=page.id)
+            page.checking_at = None
     return told
+
+
+def _tell_found(tx: Session, now: datetime, page: Page) -> bool:
+    begun = page.checking_at or now
+    failing = failing_of(tx, page)
+    waits = [check for _, check in failing if check.looked_at is None or check.looked_at < begun or (check.due_at is not None and check.due_at <= begun)]
+    if waits and now - begun < PATIENCE:
+        return False
+    page.checking_at = None
+    if waits:
+        words = "The look at the check is still outstanding: it takes longer than 2 minutes. The page stays open until it is good."
+    elif failing:
+        words = f"Looked again at {when(now)}: it still fails. " + " ".join(escape(clip(problem.says, 300)) for problem, _ in failing[:3]) + " The page stays open."
+    else:
+        words = "Looked again: this look was good. The page closes as soon as the check has been well as often as it asks for."
+    _tell_asker(tx, now, page, begun, words)
+    return True
 
 
 def _tell_asker(tx: Session, now: datetime, page: Page, begun: datetime, words: str) -> None:
