@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from bot.clock import Clock
 from bot.db import is_outage
 from bot.intake.judging import Item
-from bot.intake.store import Learned, store
+from bot.intake.store import store
+from bot.intake.work import Learned
 from bot.lanes import Lanes, LanesClosed, Urgency
 
 log = structlog.get_logger(__name__)

@@ -19,8 +19,9 @@ from bot import audit
 from bot.db import is_outage
 from bot.intake.bodies import parse_one
 from bot.intake.judging import Item, Refusal
-from bot.intake.store import Learned, store
+from bot.intake.store import store
 from bot.intake.taking import Intake
+from bot.intake.work import Learned
 from bot.lanes import Urgency
 from bot.quality.flows import mark_dirty
 from bot.tables import AgentNow, ImportRun
