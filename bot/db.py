@@ -163,7 +163,7 @@ def insert_many(connection: Connection, head: str, tail: str, rows: Sequence[tup
     """`head VALUES (...), (...) tail` on SQLite, in as few statements as fit; returns how many rows it wrote.
 
     sqlite3's executemany lets go of the interpreter around every single row, and beside a busy event loop it waits each
-    time to get it back: measured, 400 rows of one group took 20 ms instead of 1. Here 128 rows are one step. Sizes are
+    time to get it back. Here 128 rows are one step (alone, measured: 4.1 us a run instead of 4.8). Sizes are
     powers of two, so that a few statements per table serve every number of rows and stay prepared.
     """
     written, start, size = 0, 0, 128

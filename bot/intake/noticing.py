@@ -30,7 +30,7 @@ def first_heard(work: Work, accepted: list[Item]) -> None:
                 outbox.show(work.tx, work.now, key=f"heard:{agent_id}", to=agent.channel_id, message=said)
 
 
-# Built once: nearly every group holds a failure, and building it anew took a fifth of the group's time.
+# Built once: nearly every group holds a failure, and building it anew was 11% of the server's time in the interpreter.
 _DUE_BY_FAILURE = (
     select(Check.id)
     .where(
