@@ -60,7 +60,7 @@ def test_silence_counts_working_days_only_unless_always_is_set() -> None:
     finding = no_data.judge(facts, NoDataSpec(within="18h"), monday_noon)
     assert finding.state is State.FAILING
     assert finding.value == 19.0
-    assert finding.says == "No run or output since 2026-11-20 17:00 UTC (promised at least every 18h, counting working days)."
+    assert finding.says == "No run or output since 2026-11-20 17:00 UTC (promised at least every 18 hours, counting working days)."
     assert no_data.judge(facts, NoDataSpec(within="2d", always=True), monday_noon).state is State.FAILING
 
 
@@ -68,7 +68,7 @@ def test_an_agent_never_heard_is_unknown_and_then_failing_but_never_ok() -> None
     facts = SilenceFacts(None, NOW)
     assert no_data.judge(facts, NoDataSpec(within="1h"), NOW + timedelta(minutes=30)).state is State.UNKNOWN
     finding = no_data.judge(facts, NoDataSpec(within="1h"), NOW + timedelta(hours=2))
-    assert finding.says == "No run or output was ever reported (promised at least every 1h, counting working days)."
+    assert finding.says == "No run or output was ever reported (promised at least every hour, counting working days)."
 
 
 @pytest.mark.parametrize(

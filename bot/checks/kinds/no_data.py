@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration, write_duration
+from bot.agents.spec import Duration
 from bot.calendars import day_bounds, days_between, is_working_day, local_day
 from bot.checks.kinds.kind import CheckSpec, Kind
+from bot.checks.kinds.words import span_words
 from bot.paging.rules import Finding, State
 
 LONGEST = 400  # days looked back at: beyond this it is silent by any calendar
@@ -48,11 +49,11 @@ def judge(facts: SilenceFacts, spec: NoDataSpec, now: datetime) -> Finding:
     hours = round(quiet.total_seconds() / 3600, 2)
     limit = round(spec.within.total_seconds() / 3600, 2)
     counted = "" if spec.always else ", counting working days"
-    promise = f"promised at least every {write_duration(spec.within)}{counted}"
+    promise = f"promised at least every {span_words(spec.within)}{counted}"
     last = f"{facts.last_at:%Y-%m-%d %H:%M} UTC" if facts.last_at else "never"
     if quiet > spec.within:
         says = f"No {what} since {last} ({promise})." if facts.last_at else f"No {what} was ever reported ({promise})."
-        evidence = {f"Last {what}": last, "Promised": f"every {write_duration(spec.within)}{counted}"}
+        evidence = {f"Last {what}": last, "Promised": f"every {span_words(spec.within)}{counted}"}
         return Finding(State.FAILING, f"no {what} for too long", says, since=heard, value=hours, threshold=limit, evidence=evidence)
     if facts.last_at is None:
         return Finding(State.UNKNOWN, "Nothing yet", f"No {what} was reported yet ({promise}).", value=hours, threshold=limit)

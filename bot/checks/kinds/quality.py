@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration, write_duration
+from bot.agents.spec import Duration
 from bot.checks.kinds.kind import CheckSpec, Kind
+from bot.checks.kinds.words import span_words
 from bot.paging.rules import Finding, State
 
 
@@ -42,7 +43,7 @@ class QualityFacts:
 def judge(facts: QualityFacts, spec: QualitySpec, now: datetime) -> Finding:
     """Failing only when even the upper end of the interval is below what is promised; well when the share is not."""
     promised = spec.at_least if spec.at_least is not None else facts.target
-    days = write_duration(spec.window)
+    days = span_words(spec.window)
     if facts.share is None or facts.n < spec.min_samples:
         says = f"{facts.n} of {spec.min_samples} judged outputs in the last {days}: too few to say."
         return Finding(State.UNKNOWN, "Too few judgements", says, threshold=promised)
