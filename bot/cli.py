@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,13 +40,9 @@ def version() -> None:
 @app.command()
 def up() -> None:
     """Start the server: the local workspace with a demo fleet, or your Slack workspace where tokens are set."""
-    gc.disable()  # importing makes only what stays; the server turns collecting on again
-    from bot.serve import serve
+    from bot.serve import start
 
-    try:
-        serve(_settings())
-    except (SettingsError, DatabaseInUse, SchemaMismatch) as error:
-        _stop(str(error), WRONG_INPUT)
+    start()
 
 
 @app.command()

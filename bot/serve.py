@@ -21,9 +21,9 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
-from bot.app import House
+from bot.app import House, WrongWorkspace
 from bot.control import ControlServer, Job, socket_path
-from bot.db import SCHEMA, Database, SchemaMismatch
+from bot.db import SCHEMA, Database, DatabaseInUse, SchemaMismatch
 from bot.demo import life
 from bot.demo.town import NOTE, SETTLING, town
 from bot.digests import flows as digests
@@ -31,7 +31,7 @@ from bot.intake.front import Front
 from bot.jobs import KIND_SPECS, jobs_of
 from bot.logs import set_up_logs
 from bot.outbox.rules import Rhythm
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings, SettingsError, read_settings
 from bot.signing import Signer
 from bot.workspace import Workspace, create_workspace, tended
 from bot.workspace.ui import LoopbackOnly
@@ -41,6 +41,15 @@ log = structlog.get_logger(__name__)
 WORKSPACE_FILE = "workspace.db"
 DEMO_TITLE = "A local workspace with a demo fleet"
 SECRET_FILE = "secret"  # noqa: S105 - a file's name
+
+
+def start() -> None:
+    """Read the settings and run; what stands in the way is said in a sentence, with exit code 2."""
+    try:
+        serve(read_settings())
+    except (SettingsError, DatabaseInUse, SchemaMismatch, WrongWorkspace) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from error
 
 
 def serve(settings: Settings) -> None:
