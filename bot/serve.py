@@ -105,7 +105,7 @@ async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     _prepare(house.db, migrate=house.db.is_sqlite)
     if await house.lanes.read(life.is_demo):
         raise SettingsError("this database holds the demo fleet: give a real workspace a database of its own (AIOPS_DATABASE_URL)")
-    await stack.enter_async_context(listening(Front(house.intake, house.asgi()), sock))
+    await stack.enter_async_context(listening(Front(house.intake, house.asgi()), sock, trusted_proxies=settings.trusted_proxies))
     await house.open()
     await house.listen()
     await _run(house, settings, stack)
@@ -204,11 +204,12 @@ def _manifest() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
-    """Answer on this socket for as long as the block lasts."""
+async def listening(app: ASGIApp, sock: socket.socket, *, trusted_proxies: str = "") -> AsyncIterator[None]:
+    """Answer on this socket for as long as the block lasts; what a proxy says of the caller is believed only of those named."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", http="httptools", ws="websockets-sansio",
         timeout_graceful_shutdown=5, timeout_keep_alive=30, server_header=False,
+        proxy_headers=bool(trusted_proxies), forwarded_allow_ips=trusted_proxies or None,
     )  # fmt: skip
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[sock]))
