@@ -16,7 +16,7 @@ from bot.agents.reading import ROLE_WORDS, agent_by_slug
 from bot.clock import Clock
 from bot.intake.doors import Denied, Doors
 from bot.lanes import Lanes
-from bot.quality.rules import Score
+from bot.quality.words import FEW
 from bot.status.facts import Depth, Line
 from bot.status.reading import depth, lines_of
 from bot.tables import Agent, AgentNow
@@ -81,7 +81,7 @@ def as_json(line: Line) -> dict[str, Any]:
         "timezone": line.zone,
         "verdict": line.verdict,
         "why": line.why,
-        "quality": {"share": line.share, "low": line.low, "high": line.high, "n": line.n, "machine_judged": line.machine},
+        "quality": {**_told(line.share, line.low, line.high, line.n, people=not line.machine), "machine_judged": line.machine},
         "last_heard_at": line.last_at.isoformat() if line.last_at else None,
         "problems": [{"title": each.title, "says": each.says, "severity": each.severity, "since": each.since.isoformat()} for each in line.problems],
         "page_unacknowledged": line.calling,
@@ -95,7 +95,7 @@ def depth_as_json(found: Depth) -> dict[str, Any]:
     return {
         **as_json(found.line),
         "target": {"share": found.target, "default": found.default_target},
-        "scores": {source: _score(score) for source, score in found.scores.items()},
+        "scores": {source: _told(score.share, score.low, score.high, score.n, people=source.startswith("people")) for source, score in found.scores.items()},
         "baseline": {"share": base.share, "n": base.n, "label": base.label, "first_day": base.first_day, "last_day": base.last_day} if base else None,
         "days": {"first": found.first_day, "last": found.last_day, "quality": list(found.quality_days), "outputs": list(found.output_days)},
         "week": {**found.week.as_json(), "costs": {currency: f"{nano / 1e9:.9f}" for currency, nano in found.week.costs.items()}},
@@ -108,8 +108,10 @@ def depth_as_json(found: Depth) -> dict[str, Any]:
     }
 
 
-def _score(score: Score) -> dict[str, Any]:
-    return {"share": score.share, "low": score.low, "high": score.high, "n": score.n}
+def _told(share: float | None, low: float | None, high: float | None, n: int, *, people: bool) -> dict[str, Any]:
+    """A score; of very few people's judgements only their number, as in every message."""
+    hidden = people and n < FEW
+    return {"share": None if hidden else share, "low": None if hidden else low, "high": None if hidden else high, "n": n}
 
 
 def _authorization(request: Request) -> bytes | None:
