@@ -288,7 +288,7 @@ def chase_step(tx: Session, now: datetime) -> bool:
 def _tell(tx: Session, now: datetime, target: str, rows: Sequence[Unconfirmed]) -> None:
     if rows:
         ordered = sorted(rows, key=lambda each: (each.agent, ROLES.index(each.role)))
-        outbox.show(tx, now, key=f"unconfirmed:{target}:{int(now.timestamp())}", to=target, message=messages.unconfirmed(ordered))
+        outbox.show(tx, now, key=f"unconfirmed:{target}:{int(now.timestamp())}:{ordered[0].slug}:{ordered[0].role}", to=target, message=messages.unconfirmed(ordered))
 
 
 def _due(tx: Session, now: datetime) -> list[Named]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message
@@ -43,10 +44,18 @@ def show(
     row = _held(tx, key)
     want = message.want()
     if row is None:
-        row = _new(tx, now, key, "show", to, want, priority, thread)
-        row.expires_at = expires_at
-        row.due_at = due_at or now
-    elif row.want != want or row.gone or row.state in ("removed", "dropped"):
+        try:
+            with tx.begin_nested():
+                row = _new(tx, now, key, "show", to, want, priority, thread)
+                row.expires_at = expires_at
+                row.due_at = due_at or now
+            wake(tx, "outbox")
+            return row
+        except IntegrityError:  # another process said it in the same moment: then this is an edit
+            row = _held(tx, key)
+            if row is None:
+                raise
+    if row.want != want or row.gone or row.state in ("removed", "dropped"):
         row.want = want
         row.want_rev += 1
         row.priority = priority

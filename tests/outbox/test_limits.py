@@ -148,4 +148,6 @@ async def test_calls_find_a_free_place_when_everything_else_is_slow(post: Post) 
     assert await post.delivery.step(post.clock.now())
     assert post.dm() == ["wake up"]
     await post.settle()
+    for _ in range(2):  # on a busy machine an answer may come too late: then it is looked up
+        await post.later(31)
     assert all(post.texts(f"c{number}") == ["slow"] for number in range(12))

@@ -119,6 +119,7 @@ async def test_an_incident_is_worked_in_its_thread_in_slack(database_url: str, c
         await t.settle()
         assert "waived by Omar Nassar" in str(t.ws.message("support-ai", thread[1]["ts"])["blocks"])
         await t.ws.press("gina", "support-ai", root["ts"], "incidents.close")
+        await t.settle()
         assert "owner of the agent" in t.ws.ephemerals("gina")[-1]["text"] or "full members" in t.ws.ephemerals("gina")[-1]["text"]
 
 
