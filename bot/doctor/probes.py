@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.facts import Told
 from bot.routes.outcome import Kind
 from bot.routes.slack import UNAUTHORISED, kind_of, word_of
+
+if TYPE_CHECKING:  # named only for its type: importing it costs every start a fifth of a second
+    from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 PATIENCE = 5.0  # seconds for one question
 AT_ONCE = 5
