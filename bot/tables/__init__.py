@@ -8,17 +8,18 @@ from bot.tables.feedback import RatingEvent, Review, ReviewTimer, Vote
 from bot.tables.incidents import Incident, IncidentItem, TimelineEntry
 from bot.tables.intake import ImportRun, Mark, SeenSlack, Token
 from bot.tables.outbox import Attempt, Lease, OutMessage, Pace
-from bot.tables.paging import Call, Climb, Page, Problem
+from bot.tables.paging import Call, Climb, Page, Problem, RouteTest
 from bot.tables.people import Absence, Channel, Person, UserGroup
 from bot.tables.pings import Alert, Ping
-from bot.tables.quality import AgentNow, Baseline, Day, Observation, Tally
+from bot.tables.quality import Addition, AgentNow, Baseline, Day, Observation, Tally
+from bot.tables.rotations import RotationTimer, Shift
 from bot.tables.table import Table, UtcDateTime
 from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
 
 __all__ = [
-    "Absence", "Agent", "AgentNow", "AgentOwner", "Alert", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
+    "Absence", "Addition", "Agent", "AgentNow", "AgentOwner", "Alert", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
     "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
-    "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Ping", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer",
-    "Run", "SeenSlack", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
+    "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Ping", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer", "RotationTimer", "RouteTest",
+    "Run", "SeenSlack", "Shift", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

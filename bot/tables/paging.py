@@ -111,3 +111,17 @@ class Call(Table):
     called_at: Mapped[datetime]
     confirm_by: Mapped[datetime | None]  # when the next route is used unless delivery is confirmed; null once settled
     state: Mapped[str] = mapped_column(String(16), default="sent")  # sent, confirmed, failed, dropped
+
+
+class RouteTest(Table):
+    """Somebody tries whether they can be reached: one test call by each of their routes, and what became of it."""
+
+    __tablename__ = "route_tests"
+    __table_args__ = (Index("ix_route_tests_look_at", "look_at"),)
+
+    id: Mapped[Identity]
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    started_at: Mapped[datetime]
+    heard: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # route -> when they said that it reached them (ISO)
+    look_at: Mapped[datetime | None]  # null once it is over
+    ended_at: Mapped[datetime | None]

@@ -33,6 +33,11 @@ class Person(Table):
     wake: Mapped[list[Any]] = mapped_column(JSON, default=list)  # routes beyond Slack, in order
     addresses: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # route -> where it reaches them
     seen_at: Mapped[datetime | None]
+    quiet_from: Mapped[datetime | None]  # Slack's do-not-disturb, now or next: it does not ring between these two
+    quiet_until: Mapped[datetime | None]
+    quiet_known_at: Mapped[datetime | None]  # when Slack said so; null where it never did
+    left_at: Mapped[datetime | None]  # when we learned that they left the workspace
+    left_told_at: Mapped[datetime | None]  # when that was reported, once
     erased_at: Mapped[datetime | None]
 
 

@@ -39,6 +39,15 @@ class Observation(Table):
     settled: Mapped[bool] = mapped_column(default=False)
 
 
+class Addition(Table):
+    """What one transaction of intake adds to the counters: one short row then, gathered into `tallies` and `days` a moment later."""
+
+    __tablename__ = "additions"
+
+    id: Mapped[Identity]
+    body: Mapped[str] = mapped_column(Text)  # JSON: [[agent ids], [[agent id, zone, bucket, [[metric, bin, n, sum], ...]], ...]]
+
+
 class Tally(Table):
     """A counter of one agent in one 5-minute bucket, owned by one writing process (`slot`); readers sum the slots.
 
