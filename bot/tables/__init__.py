@@ -13,13 +13,14 @@ from bot.tables.people import Absence, Channel, Person, UserGroup
 from bot.tables.pings import Alert, Ping
 from bot.tables.quality import Addition, AgentNow, Baseline, Day, Observation, Tally
 from bot.tables.rotations import RotationTimer, Shift
+from bot.tables.quiet import Maintenance, Silence
 from bot.tables.table import Table, UtcDateTime
 from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
 
 __all__ = [
     "Absence", "Addition", "Agent", "AgentNow", "AgentOwner", "Alert", "Attempt", "Baseline", "Call", "Change", "Channel", "Check",
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
-    "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Mark", "Measure", "Observation", "OutMessage",
+    "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Maintenance", "Mark", "Measure", "Observation", "OutMessage",
     "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Ping", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer", "RotationTimer", "RouteTest",
     "Run", "SeenSlack", "Shift", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

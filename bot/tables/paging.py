@@ -19,12 +19,20 @@ class Problem(Table):
         Index("uq_problems_open", "check_id", unique=True, sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
         Index("ix_problems_agent_id", "agent_id", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
         Index("ix_problems_fingerprint", "fingerprint"),
+        Index("ix_problems_page_id", "page_id"),
+        Index("ix_problems_under_id", "under_id", sqlite_where=text("under_id IS NOT NULL"), postgresql_where=text("under_id IS NOT NULL")),
+        Index("ix_problems_check_id_opened_at", "check_id", "opened_at"),
+        Index("ix_problems_free_at", "free_at", sqlite_where=text("free_at IS NOT NULL"), postgresql_where=text("free_at IS NOT NULL")),
+        Index("ix_problems_steady_at", "steady_at", sqlite_where=text("steady_at IS NOT NULL"), postgresql_where=text("steady_at IS NOT NULL")),
+        Index("ix_problems_quiet_until", "quiet_until", sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
     )
 
     id: Mapped[Identity]
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
     check_id: Mapped[int | None] = mapped_column(ForeignKey("checks.id"))
-    page_id: Mapped[int | None] = mapped_column(ForeignKey("pages.id"))
+    page_id: Mapped[int | None] = mapped_column(ForeignKey("pages.id"))  # the page that called, or calls, people about it
+    under_id: Mapped[int | None] = mapped_column(ForeignKey("pages.id"))  # the page of what took it down: it calls nobody itself
+    free_at: Mapped[datetime | None]  # what took it down is over: if it still fails then, it calls people itself
     fingerprint: Mapped[str] = mapped_column(String(200))  # agent slug and check name: what recurs
     severity: Mapped[str] = mapped_column(String(8))
     title: Mapped[str] = mapped_column(Text)  # what fails, in a few words
@@ -34,6 +42,12 @@ class Problem(Table):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_why: Mapped[str] = mapped_column(Text, default="")
+    quiet_by: Mapped[str | None] = mapped_column(String(40))  # silence:3 or maintenance:5: it calls nobody meanwhile
+    quiet_until: Mapped[datetime | None]  # then it is looked at anew: its timer
+    flapping_at: Mapped[datetime | None]  # it comes and goes: since then it is held open
+    turns: Mapped[Whole] = mapped_column(default=0, server_default="0")  # how often it failed anew since it comes and goes
+    well_at: Mapped[datetime | None]  # held open, though it has been well since then
+    steady_at: Mapped[datetime | None]  # when it has been the same for long enough: well, and it closes; failing, and it no longer flaps
 
 
 class Page(Table):
@@ -42,6 +56,8 @@ class Page(Table):
     __tablename__ = "pages"
     __table_args__ = (
         Index("ix_pages_agent_id", "agent_id"),
+        Index("ix_pages_owner_id", "owner_id", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
+        Index("ix_pages_parent_id", "parent_id", sqlite_where=text("parent_id IS NOT NULL"), postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_pages_open", "opened_at", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
         Index("ix_pages_ack_due_at", "ack_due_at"),
         Index("ix_pages_checking_at", "checking_at", sqlite_where=text("checking_at IS NOT NULL"), postgresql_where=text("checking_at IS NOT NULL")),
@@ -50,6 +66,7 @@ class Page(Table):
     id: Mapped[Identity]
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("pages.id"))  # the page of what took its agents down: it is part of that one, and calls nobody
     severity: Mapped[str] = mapped_column(String(8))
     opened_at: Mapped[datetime]
     acked_at: Mapped[datetime | None]
@@ -67,6 +84,7 @@ class Page(Table):
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     resolved_why: Mapped[str] = mapped_column(Text, default="")
     test: Mapped[bool] = mapped_column(default=False)  # a test page: no check behind it
+    quiet_until: Mapped[datetime | None]  # all its open problems are silenced or in maintenance: it calls nobody until then
 
 
 class Climb(Table):

@@ -22,6 +22,52 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_additions")),
     )
     op.create_table(
+        "maintenance",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent", sa.String(length=128), nullable=False),
+        sa.Column("department", sa.String(length=200), nullable=True),
+        sa.Column("source", sa.String(length=200), nullable=True),
+        sa.Column("written", sa.JSON(), nullable=False),
+        sa.Column("cron", sa.String(length=128), nullable=True),
+        sa.Column("zone", sa.String(length=64), nullable=False),
+        sa.Column("lasts", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("starts_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("begun_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("taken_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["by_id"], ["people.id"], name=op.f("fk_maintenance_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_maintenance")),
+    )
+    with op.batch_alter_table("maintenance", schema=None) as batch_op:
+        batch_op.create_index("ix_maintenance_due_at", ["due_at"], unique=False)
+        batch_op.create_index(
+            "ix_maintenance_moved",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("taken_at IS NULL"),
+            postgresql_where=sa.text("taken_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_maintenance_starts_at",
+            ["starts_at"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.create_index(
+            "uq_maintenance_source",
+            ["source"],
+            unique=True,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
         "rotation_timers",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("rotation", sa.String(length=64), nullable=False),
@@ -68,6 +114,60 @@ def upgrade() -> None:
     with op.batch_alter_table("shifts", schema=None) as batch_op:
         batch_op.create_index("ix_shifts_rotation_until", ["rotation", "until"], unique=False)
 
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent", sa.String(length=128), nullable=False),
+        sa.Column("department", sa.String(length=200), nullable=True),
+        sa.Column("check_name", sa.String(length=128), nullable=True),
+        sa.Column("kind", sa.String(length=32), nullable=True),
+        sa.Column("severity", sa.String(length=8), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("until", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("taken_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["by_id"], ["people.id"], name=op.f("fk_silences_by_id")),
+        sa.ForeignKeyConstraint(["ended_by"], ["people.id"], name=op.f("fk_silences_ended_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_silences_moved",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("taken_at IS NULL"),
+            postgresql_where=sa.text("taken_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_silences_until",
+            ["until"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index(
+            "ix_pages_owner_id",
+            ["owner_id"],
+            unique=False,
+            sqlite_where=sa.text("resolved_at IS NULL"),
+            postgresql_where=sa.text("resolved_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_pages_parent_id",
+            ["parent_id"],
+            unique=False,
+            sqlite_where=sa.text("parent_id IS NOT NULL"),
+            postgresql_where=sa.text("parent_id IS NOT NULL"),
+        )
+        batch_op.create_foreign_key(batch_op.f("fk_pages_parent_id"), "pages", ["parent_id"], ["id"])
+
     with op.batch_alter_table("people", schema=None) as batch_op:
         batch_op.add_column(sa.Column("quiet_from", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
@@ -75,11 +175,87 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("left_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("left_told_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
 
+    with op.batch_alter_table("problems", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("under_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(sa.Column("free_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("quiet_by", sa.String(length=40), nullable=True))
+        batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("flapping_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(
+            sa.Column("turns", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False)
+        )
+        batch_op.add_column(sa.Column("well_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("steady_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index("ix_problems_check_id_opened_at", ["check_id", "opened_at"], unique=False)
+        batch_op.create_index(
+            "ix_problems_free_at",
+            ["free_at"],
+            unique=False,
+            sqlite_where=sa.text("free_at IS NOT NULL"),
+            postgresql_where=sa.text("free_at IS NOT NULL"),
+        )
+        batch_op.create_index("ix_problems_page_id", ["page_id"], unique=False)
+        batch_op.create_index(
+            "ix_problems_quiet_until",
+            ["quiet_until"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_problems_steady_at",
+            ["steady_at"],
+            unique=False,
+            sqlite_where=sa.text("steady_at IS NOT NULL"),
+            postgresql_where=sa.text("steady_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_problems_under_id",
+            ["under_id"],
+            unique=False,
+            sqlite_where=sa.text("under_id IS NOT NULL"),
+            postgresql_where=sa.text("under_id IS NOT NULL"),
+        )
+        batch_op.create_foreign_key(batch_op.f("fk_problems_under_id"), "pages", ["under_id"], ["id"])
+
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    with op.batch_alter_table("problems", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_problems_under_id"), type_="foreignkey")
+        batch_op.drop_index(
+            "ix_problems_under_id",
+            sqlite_where=sa.text("under_id IS NOT NULL"),
+            postgresql_where=sa.text("under_id IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_problems_steady_at",
+            sqlite_where=sa.text("steady_at IS NOT NULL"),
+            postgresql_where=sa.text("steady_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_problems_quiet_until",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.drop_index("ix_problems_page_id")
+        batch_op.drop_index(
+            "ix_problems_free_at",
+            sqlite_where=sa.text("free_at IS NOT NULL"),
+            postgresql_where=sa.text("free_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_problems_check_id_opened_at")
+        batch_op.drop_column("steady_at")
+        batch_op.drop_column("well_at")
+        batch_op.drop_column("turns")
+        batch_op.drop_column("flapping_at")
+        batch_op.drop_column("quiet_until")
+        batch_op.drop_column("quiet_by")
+        batch_op.drop_column("free_at")
+        batch_op.drop_column("under_id")
+
     with op.batch_alter_table("people", schema=None) as batch_op:
         batch_op.drop_column("left_told_at")
         batch_op.drop_column("left_at")
@@ -87,6 +263,30 @@ def downgrade() -> None:
         batch_op.drop_column("quiet_until")
         batch_op.drop_column("quiet_from")
 
+    with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_pages_parent_id"), type_="foreignkey")
+        batch_op.drop_index(
+            "ix_pages_parent_id",
+            sqlite_where=sa.text("parent_id IS NOT NULL"),
+            postgresql_where=sa.text("parent_id IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_pages_owner_id",
+            sqlite_where=sa.text("resolved_at IS NULL"),
+            postgresql_where=sa.text("resolved_at IS NULL"),
+        )
+        batch_op.drop_column("quiet_until")
+        batch_op.drop_column("parent_id")
+
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_silences_until", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
+        )
+        batch_op.drop_index(
+            "ix_silences_moved", sqlite_where=sa.text("taken_at IS NULL"), postgresql_where=sa.text("taken_at IS NULL")
+        )
+
+    op.drop_table("silences")
     with op.batch_alter_table("shifts", schema=None) as batch_op:
         batch_op.drop_index("ix_shifts_rotation_until")
 
@@ -99,5 +299,24 @@ def downgrade() -> None:
         batch_op.drop_index("ix_rotation_timers_next_at")
 
     op.drop_table("rotation_timers")
+    with op.batch_alter_table("maintenance", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_maintenance_source",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_maintenance_starts_at",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_maintenance_moved",
+            sqlite_where=sa.text("taken_at IS NULL"),
+            postgresql_where=sa.text("taken_at IS NULL"),
+        )
+        batch_op.drop_index("ix_maintenance_due_at")
+
+    op.drop_table("maintenance")
     op.drop_table("additions")
     # ### end Alembic commands ###
