@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.agents.dependencies import dependency_mistakes
 from bot.agents.marked import BadFile, Marked, Mistake, Path, read_marked
 from bot.agents.spec import STANDARD_LADDER, RegistrySpec
 
@@ -55,6 +56,7 @@ def read_text(text: str | bytes, kinds: Kinds, *, file: str = "aiops.yml") -> Re
     mistakes += shape_mistakes(marked, marked.value, RegistrySpec, ())
     mistakes += list(_all_checks(marked, kinds))
     mistakes += list(_promises(marked))
+    mistakes += list(dependency_mistakes(marked, kinds))
     if mistakes:
         raise BadFile(mistakes)
     return Read(RegistrySpec.model_validate(marked.value), marked)
@@ -147,10 +149,14 @@ _PATTERNS = {
     r"^[a-z0-9][a-z0-9-]{0,62}$": "Use small letters, digits and dashes, such as support-triage",
     r"^(#.{1,80}|[CG][A-Z0-9]{2,})$": 'Write "#name" in quotes, or the channel\'s id, such as C0123ABCD',
     r"^([01]\d|2[0-3]):[0-5]\d$": 'Write HH:MM in quotes, such as "09:00"',
+    r"^((mon|tue|wed|thu|fri|sat|sun) )?([01]\d|2[0-3]):[0-5]\d$": 'Write a day and HH:MM in quotes, such as "mon 09:00", or only "09:00" for turns of single days',
+    r"^[1-9]\d{0,2}[dw]$": "Write 1d, 3d, 1w or 2w",
     r"^[UW][A-Z0-9]{2,}$": "Copy the member id from the person's Slack profile, such as U0123ABCD",
     r"^https?://": "Write the whole address, beginning with https://",
     r"^(all|none|sample \d{1,4}/day)$": "Write all, none, or sample 20/day",
     r"^A[A-Z0-9]{2,}$": "Copy the app id from the app's page at api.slack.com, such as A0123ABCD",
+    r"^[a-z0-9][a-z0-9-]{0,62}(/[a-z0-9][a-z0-9-]{0,62})?$": "Write an agent such as gateway, a check of it such as gateway/login, or a name under `upstreams`",
+    r"^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$": "Write an agent and one of its checks, such as gateway/openai",
     r"^\d{1,2}(\.\d+)?%$": "Write a share such as 2%",
 }
 
@@ -238,14 +244,17 @@ def check_mistakes(marked: Marked, check: Mapping[str, Any], kinds: Kinds, at: P
 def _promises(marked: Marked) -> Iterator[Mistake]:
     """Cross checks that need no directory; they look at whatever has the right shape, also beside other mistakes."""
     ladders = {name: steps for name, steps in _items(marked.value, "ladders") if isinstance(steps, list)}
+    yield from _rotations(marked)
     apps: dict[str, str] = {}
     for name, steps in ladders.items():
         if not steps:
             yield marked.mistake(("ladders", name), "has no step, so nobody would be called", "Add `- {call: operations_owner}`")
         for i, step in enumerate(steps):
             call = step.get("call") if isinstance(step, dict) else None
-            if isinstance(call, str) and not known_call(call, marked.value):
-                yield marked.mistake(("ladders", name, i, "call"), f"{call!r} is nobody that can be called", f"Write {', '.join(OWNER_CALLS)}, leads, a Slack id, an e-mail address, \"@group\", \"#channel\", or a name under `people`")
+            if isinstance(call, str) and call.startswith("rotation:") and not known_call(call, marked.value):
+                yield marked.mistake(("ladders", name, i, "call"), f"there is no rotation {call.removeprefix('rotation:')!r}", _rotation_remedy(call, marked.value))
+            elif isinstance(call, str) and not known_call(call, marked.value):
+                yield marked.mistake(("ladders", name, i, "call"), f"{call!r} is nobody that can be called", f"Write {', '.join(OWNER_CALLS)}, leads, rotation:name, a Slack id, an e-mail address, \"@group\", \"#channel\", or a name under `people`")
     for slug, agent in _parts(marked.value, "agents"):
         at: Path = ("agents", slug)
         ladder = agent.get("ladder", "standard")
@@ -267,8 +276,27 @@ def _promises(marked: Marked) -> Iterator[Mistake]:
                 yield marked.mistake(("people", name, "wake"), f"names the route {route}, but gives no `{route}`", f"Add `{route}: ...` to {name}")
 
 
+def _rotations(marked: Marked) -> Iterator[Mistake]:
+    """Turns that would belong to nobody, or pass on at a day they can never fall on."""
+    for name, rotation in _parts(marked.value, "rotations"):
+        at: Path = ("rotations", name)
+        if rotation.get("people") == []:
+            yield marked.mistake((*at, "people"), "names nobody, so nobody would be on call", "Name one person or more, such as [omar, U0LEA]")
+        handover, every = rotation.get("handover"), rotation.get("every", "1w")
+        if isinstance(handover, str) and " " in handover and isinstance(every, str) and every.endswith("d") and every[:-1].isdigit() and int(every[:-1]) % 7:
+            yield marked.mistake((*at, "handover"), f"{handover!r} names a weekday, and turns of {every} do not end on it", f'Write only the hour, such as "{handover.split(" ")[-1]}", or `every: 1w`')
+
+
+def _rotation_remedy(call: str, document: Any) -> str:
+    known = list(dict(_items(document, "rotations")))
+    close = difflib.get_close_matches(call.removeprefix("rotation:"), known, n=1)
+    return f"Did you mean rotation:{close[0]}?" if close else f"Known: {', '.join(known)}" if known else "Describe it under `rotations:`"
+
+
 def known_call(call: str, document: Mapping[str, Any]) -> bool:
     """Whether a rung's `call` has a form that can be somebody; whether Slack knows them is asked later."""
+    if call.startswith("rotation:"):
+        return call.removeprefix("rotation:") in dict(_items(document, "rotations"))
     named = call in OWNER_CALLS or call == "leads" or call in dict(_items(document, "people"))
     return named or call.startswith(("#", "@")) or "@" in call or (call[:1] in "UWSCG" and call[1:].isalnum() and call.isupper())
 
@@ -283,6 +311,10 @@ def _reaches_someone(steps: list[Any], agent: Mapping[str, Any], document: Mappi
         elif call == "leads":
             workspace = document.get("workspace")
             if not (isinstance(workspace, dict) and workspace.get("leads")):
+                continue
+        elif call.startswith("rotation:"):
+            rotation = dict(_items(document, "rotations")).get(call.removeprefix("rotation:"))
+            if not (isinstance(rotation, dict) and rotation.get("people")):
                 continue
         elif call.startswith("#") or (call[:1] in "CG" and call.isupper()):
             continue

@@ -49,7 +49,7 @@ class AgentPlan:
 class Plan:
     """Everything that differs, in the order of the file."""
 
-    shared: tuple[Change, ...]  # workspace, people, ladders
+    shared: tuple[Change, ...]  # workspace, people, ladders, rotations
     agents: tuple[AgentPlan, ...]
     notes: tuple[str, ...] = ()
 
@@ -206,10 +206,10 @@ def _shared(spec: RegistrySpec, document: Mapping[str, Any]) -> Iterator[Change]
 
 
 def _shared_parts(spec: RegistrySpec) -> dict[str, Any]:
-    told = spec.model_dump(mode="json", by_alias=True, include={"workspace", "people", "ladders"})
+    told = spec.model_dump(mode="json", by_alias=True, include={"workspace", "people", "ladders", "rotations"})
     standard = [StepSpec.model_validate(step).model_dump(mode="json") for step in STANDARD_LADDER]
     told["ladders"] = {"standard": standard, **told["ladders"]}
-    return flat({"workspace": told["workspace"], "people": told["people"]}) | {f"ladders.{name}": steps for name, steps in told["ladders"].items()}
+    return flat({"workspace": told["workspace"], "people": told["people"], "rotations": told["rotations"]}) | {f"ladders.{name}": steps for name, steps in told["ladders"].items()}
 
 
 def whole(spec: AgentSpec) -> dict[str, Any]:

@@ -52,8 +52,11 @@ def _look_up(tx: Session, read: Read, found: Resolved) -> Iterator[Mistake]:
         yield from wrong(("workspace", "leads", i), why_not_anybody(tx, ref, names, channel=True))
     for ladder, steps in document.get("ladders", {}).items():
         for i, step in enumerate(steps):
-            if step["call"] not in (*OWNER_CALLS, "leads"):
+            if step["call"] not in (*OWNER_CALLS, "leads") and not step["call"].startswith("rotation:"):
                 yield from wrong(("ladders", ladder, i, "call"), why_not_anybody(tx, step["call"], names, channel=True))
+    for rotation, given in document.get("rotations", {}).items():
+        for i, ref in enumerate(given["people"]):
+            yield from wrong(("rotations", rotation, "people", i), why_not_person(tx, ref, names))
     for slug, agent in document.get("agents", {}).items():
         at: Path = ("agents", slug)
         for role in ROLES:

@@ -109,8 +109,30 @@ class PersonSpec(Part):
 class StepSpec(Part):
     """One rung of a ladder."""
 
-    call: str = Field(description="operations_owner, backup, business_owner, sponsor, leads, a person, `@group` or `#channel`.")
+    call: str = Field(description="operations_owner, backup, business_owner, sponsor, leads, `rotation:name`, a person, `@group` or `#channel`.")
     after: Duration = Field(timedelta(0), description="From the start of the round.")
+
+
+class RotationSpec(Part):
+    """People who are on call by turns; a ladder's step calls whoever has the turn by `call: rotation:name`."""
+
+    people: list[Ref] = Field(description="In the order of their turns.")
+    handover: str = Field(pattern=r"^((mon|tue|wed|thu|fri|sat|sun) )?([01]\d|2[0-3]):[0-5]\d$", description='Local day and hour at which the turn passes on, such as "mon 09:00"; for turns of single days only the hour.')
+    every: str = Field("1w", pattern=r"^[1-9]\d{0,2}[dw]$", description="How long a turn is: 1d, 3d, 1w, 2w.")
+    timezone: str | None = Field(None, description="IANA zone of the hand-over; the workspace's where unset.")
+    starts: date = Field(description="The first person's first turn begins at the first hand-over on or after this day.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone_named(value)
+        return value
+
+    @property
+    def days(self) -> int:
+        """How many days a turn has."""
+        return int(self.every[:-1]) * (7 if self.every.endswith("w") else 1)
 
 
 class OwnersSpec(Part):
@@ -192,6 +214,10 @@ class AgentSpec(Part):
     channel: ChannelRef = Field(description="The owner channel: `#name` or id.")
     slack_app: str | None = Field(None, pattern=r"^A[A-Z0-9]{2,}$", description="Its own Slack app: messages of that app are its outputs.")
     ladder: str = Field("standard", description="Which ladder its pages climb.")
+    depends_on: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(/[a-z0-9][a-z0-9-]{0,62})?$")]] = Field(
+        default_factory=list, description="What it cannot work without: agents (`gateway`), single checks of theirs (`gateway/login`), and names under `upstreams`. While one of these has a page, a failure of this agent is listed there and calls nobody itself."
+    )
+    may_take: list[Ref] | None = Field(None, description="Who else may press `I'll take it` on its pages, beside its owners and whoever was called: people or user groups. Every full member of the owner channel where unset; nobody else where empty.")
     runbook: str | None = Field(None, max_length=2000, description="A link, or what to do in words.")
     outputs: OutputsSpec = Field(default_factory=OutputsSpec)
     data: DataSpec = Field(default_factory=DataSpec)
@@ -222,10 +248,21 @@ STANDARD_LADDER = [
 ]
 
 
+class UpstreamSpec(Part):
+    """Something several agents depend on that is no agent itself: a model provider, a shared database."""
+
+    name: str = Field("", max_length=80, description="As people call it; the key where unset.")
+    watched_by: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}/[a-z0-9][a-z0-9-]{0,62}$")]] = Field(
+        description="The checks that tell whether it is down, as `agent/check`, of severity page. The first one that fails pages the owner of its agent; the others, and all agents that depend on the upstream, are listed there."
+    )
+
+
 class RegistrySpec(Part):
     """The whole file."""
 
     workspace: WorkspaceSpec = Field(default_factory=WorkspaceSpec)
     people: dict[str, PersonSpec] = Field(default_factory=dict)
     ladders: dict[str, list[StepSpec]] = Field(default_factory=dict, description="`standard` is built in and may be redefined.")
+    rotations: dict[Slug, RotationSpec] = Field(default_factory=dict, description="Who is on call by turns.")
+    upstreams: dict[Slug, UpstreamSpec] = Field(default_factory=dict, description="What several agents depend on; agents name it in `depends_on`.")
     agents: dict[Slug, AgentSpec] = Field(default_factory=dict)

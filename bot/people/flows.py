@@ -64,7 +64,7 @@ _SHARED: dict[tuple[str, int, str], dict[str, Any]] = {}  # by database, row and
 
 
 def shared_registry(tx: Session) -> dict[str, Any]:
-    """What the agents share in the registry file in force: `workspace`, `people`, `ladders`; empty before the first file.
+    """What the agents share in the registry file in force: `workspace`, `people`, `ladders`, `rotations`; empty before the first file.
 
     Kept in memory: every press asks for it, and the document holds all agents too (megabytes for thousands of them).
     """
@@ -75,7 +75,7 @@ def shared_registry(tx: Session) -> dict[str, Any]:
     shared = _SHARED.get(key)
     if shared is None:
         document = tx.scalars(select(Registry.document).where(Registry.id == newest.id)).one()
-        shared = {part: document[part] for part in ("workspace", "people", "ladders") if part in document}
+        shared = {part: document[part] for part in ("workspace", "people", "ladders", "rotations") if part in document}
         if len(_SHARED) >= 16:
             _SHARED.clear()
         _SHARED[key] = shared

@@ -65,7 +65,7 @@ def test_every_mistake_is_told_at_once_with_its_place_and_its_remedy() -> None:
             "aiops.yml:3:3: people.omar: has neither `slack` nor `email`. Add one, so that Slack's directory knows who is meant",
             "aiops.yml:4:29: people.lea.wake: names the route email, but gives no `email`. Add `email: ...` to lea",
             "aiops.yml:4:37: people.lea.wake[1]: 'sms' is not one of email, webhook, pagerduty. Choose one of them",
-            'aiops.yml:6:21: ladders.standard[0].call: \'everybody\' is nobody that can be called. Write operations_owner, backup, business_owner, sponsor, leads, a Slack id, an e-mail address, "@group", "#channel", or a name under `people`',
+            'aiops.yml:6:21: ladders.standard[0].call: \'everybody\' is nobody that can be called. Write operations_owner, backup, business_owner, sponsor, leads, rotation:name, a Slack id, an e-mail address, "@group", "#channel", or a name under `people`',
             "aiops.yml:9:3: agents.Support Triage: is no name to go by. Use small letters, digits and dashes, such as support-triage",
             "aiops.yml:9:19: agents.Support Triage.channel: is required. Add `channel: ...` here",
             "aiops.yml:9:19: agents.Support Triage.owners: is required. Add `owners: ...` here",
