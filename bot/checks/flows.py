@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
@@ -122,6 +122,12 @@ def look_step(tx: Session, now: datetime) -> bool:
     return True
 
 
+def next_due(tx: Session, now: datetime) -> datetime | None:
+    """When the first check after `now` is due; whether its agent rests is seen when it is."""
+    sought = select(Check.due_at).where(Check.due_at > now, Check.archived_at.is_(None), Check.kind.not_in(PROBING))
+    return tx.scalars(sought.order_by(Check.due_at).limit(1)).first()
+
+
 def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calendar: Calendar) -> None:
     for check, agent in checks:
         try:
@@ -131,11 +137,16 @@ def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent
             if is_standstill(error):
                 raise
             log.exception("a check raised and steps aside", check=check.id, agent=agent.slug)
-            check.due_at, check.looked_at = now + POISON, now
-            check.says = "This check could not be looked at: an error of ours, kept in the log. It is tried again in 5 minutes."
+            step_aside(check, now)
 
 
-def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> list[tuple[Check, Agent]]:
+def step_aside(check: Check, now: datetime) -> None:
+    """A check whose look raised: it says so, holds up nobody, and is tried again."""
+    check.due_at, check.looked_at = now + POISON, now
+    check.says = "This check could not be looked at: an error of ours, kept in the log. It is tried again in 5 minutes."
+
+
+def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH, which: ColumnElement[bool] | None = None) -> list[tuple[Check, Agent]]:
     """The due checks of agents at work, by agent; those of paused, stopped and archived agents rest."""
     resting = select(Stage.agent_id).where(Stage.stage.in_(("suspended", "retired")))
     wanted = (
@@ -146,6 +157,8 @@ def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH) -> li
         .order_by(Check.due_at)
         .limit(most)
     )
+    if which is not None:
+        wanted = wanted.where(which)
     rows = tx.execute(wanted.with_for_update(of=Check, skip_locked=True, key_share=True)).all()
     # In the order of agents, so that two processes take their rows' locks in one order.
     return sorted(((check, agent) for check, agent in rows), key=lambda pair: (pair[1].id, pair[0].id))

@@ -18,6 +18,7 @@ from bot.checks.kinds.freshness import FreshFacts, FreshnessSpec
 from bot.checks.kinds.input_shape import InputFacts, InputShapeSpec
 from bot.checks.kinds.measure import MeasureFacts, MeasureSpec
 from bot.checks.kinds.stage import StagedRun, StageFacts, StageSpec
+from bot.checks.kinds.upstream import Reported
 from bot.quality import counting
 from bot.tables import Agent, Change, Measure, Person, Run, Stage
 
@@ -126,6 +127,13 @@ def measure_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, Measu
         n, total, unit = sums.get((agent.id, spec.name, spec.window), (0, 0.0, ""))
         found.append(MeasureFacts(int(n), float(total), rows[0].number, rows[0].occurred_at, unit or "", True) if rows else MeasureFacts())
     return found
+
+
+def newest_reported(tx: Session, agent_id: int, name: str) -> Reported | None:
+    """The newest value of one measure of an agent."""
+    wanted = select(Measure.number, Measure.occurred_at, Measure.unit).where(Measure.agent_id == agent_id, Measure.name == name)
+    row = tx.execute(wanted.order_by(Measure.occurred_at.desc(), Measure.id.desc()).limit(1)).first()
+    return Reported(float(row.number), row.occurred_at, row.unit or "") if row is not None else None
 
 
 def stage_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, StageSpec]], calendar: Calendar) -> list[StageFacts]:

@@ -12,8 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 
 from bot.checks import flows
+from bot.checks.asking import ask, resolve_name
 from bot.checks.kinds.http import HttpSpec
-from bot.checks.probes import Prober, ask, resolve_name, try_check
+from bot.checks.probes import Prober, try_check
 from bot.clock import MovedClock
 from bot.lanes import Lanes
 from bot.tables import Check
@@ -151,7 +152,7 @@ async def test_a_probe_lost_in_a_crash_is_asked_again(world: World) -> None:
         world.do(one)
         world.settle()
         assert world.do(lambda tx: len(flows.claim(tx, world.clock.now(), probing=True))) == 1
-        world.do(lambda tx: prober._claim(tx, world.clock.now(), 10))
+        world.do(lambda tx: prober._claim(tx, world.clock.now()))
         check = world.do(lambda tx: tx.scalars(select(Check).where(Check.name == "gone")).one())
         assert (check.due_at - world.clock.now()).total_seconds() == 35
     finally:

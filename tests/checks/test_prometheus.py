@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.checks.asking import ask
 from bot.checks.kinds.http import AnswerFacts
 from bot.checks.kinds.prometheus import PrometheusSpec, judge
-from bot.checks.probes import Prober, ask
+from bot.checks.probes import Prober
 from bot.clock import MovedClock
 from bot.lanes import Lanes
 from bot.paging.rules import Finding, State

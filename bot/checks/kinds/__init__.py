@@ -19,12 +19,13 @@ from bot.checks.kinds import (
     quality,
     run_failed,
     stage,
+    upstream,
     volume,
 )
 from bot.checks.kinds.kind import CheckSpec, Kind
 
 _OF_RUNS = (heartbeat.KIND, run_failed.KIND, stage.KIND, no_data.KIND, volume.KIND, error_rate.KIND, latency.KIND, input_shape.KIND)
-_OF_THE_REST = (quality.KIND, measure.KIND, change.KIND, freshness.KIND, http.KIND, prometheus.KIND, alert.KIND)
+_OF_THE_REST = (quality.KIND, measure.KIND, change.KIND, freshness.KIND, http.KIND, upstream.KIND, prometheus.KIND, alert.KIND)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*_OF_RUNS, *_OF_THE_REST)}
 SPECS: dict[str, type[CheckSpec]] = {name: kind.spec for name, kind in KINDS.items()}  # for reading aiops.yml
 
