@@ -75,6 +75,8 @@ def _look_up(tx: Session, read: Read, found: Resolved) -> Iterator[Mistake]:
             yield from wrong((*at, "outputs", "in"), why_not_channel(tx, shown_in, find_channel(tx, shown_in)))
         for i, ref in enumerate(agent.get("reviews", {}).get("reviewers", [])):
             yield from wrong((*at, "reviews", "reviewers", i), why_not_anybody(tx, ref, names))
+        for i, ref in enumerate(agent.get("may_take") or []):
+            yield from wrong((*at, "may_take", i), why_not_anybody(tx, ref, names))
         for name, given in agent.get("inputs", {}).items():
             if ref := given.get("owner"):
                 yield from wrong((*at, "inputs", name, "owner"), why_not_person(tx, ref, names))

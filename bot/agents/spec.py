@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -15,9 +15,10 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
-from bot.calendars import parse_working_days, zone_named
+from bot.calendars import at_local, check_cron, parse_working_days, shortest_gap, zone_named
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -73,6 +74,71 @@ class DigestSpec(Part):
     at: ClockTime = Field("09:00", description="Local time of day, HH:MM.")
 
 
+class MaintenanceSpec(Part):
+    """An agreed quiet time: problems that open in it are held back, and call people at its end if they are still open."""
+
+    cron: str | None = Field(None, max_length=128, description="When it starts, again and again, as five cron fields such as `0 22 * * sun`. Write this or `at`.")
+    at: str | None = Field(None, pattern=r"^\d{4}-\d\d-\d\d [0-2]\d:[0-5]\d$", description="When it starts, once, as `2026-12-24 22:00`. Write this or `cron`.")
+    for_: Duration = Field(alias="for", description="How long it lasts, in real time: at most `7d`.")
+    timezone: str | None = Field(None, description="IANA zone of `cron` and `at`; the agent's own (for all agents: the workspace's) where unset.")
+    why: str = Field("", max_length=500, description="What is done: its start and end in the owner channel say so.")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone_named(value)
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_cron(value)
+        return value
+
+    @field_validator("at")
+    @classmethod
+    def _at(cls, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                datetime.strptime(value, "%Y-%m-%d %H:%M")  # noqa: DTZ007 - only whether there is such a time
+        except ValueError:
+            raise ValueError(f"{value!r} is no day and time: write it as \"2026-12-24 22:00\"") from None
+        return value
+
+    @field_validator("for_")
+    @classmethod
+    def _length(cls, value: timedelta) -> timedelta:
+        if not timedelta(minutes=1) <= value <= timedelta(days=7):
+            raise ValueError("a window lasts from one minute to seven days: write a length such as 2h")
+        return value
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> MaintenanceSpec:
+        if (self.cron is None) == (self.at is None):
+            raise ValueError("needs either `cron` or `at`: write `cron: \"0 22 * * sun\"` for one that comes again, `at: \"2026-12-24 22:00\"` for a single one")
+        gap = shortest_gap(self.cron, self.timezone or "UTC", datetime(2026, 1, 1, tzinfo=UTC)) if self.cron else None
+        if gap is not None and self.for_ >= gap:
+            raise ValueError("a window would still run when the next one starts: make `for` shorter, or let it come less often")
+        return self
+
+    def starts(self, zone: str) -> datetime | None:
+        """The start of a single window; None where it comes again."""
+        if self.at is None:
+            return None
+        day, _, clock = self.at.partition(" ")
+        return at_local(date.fromisoformat(day), time.fromisoformat(clock), self.timezone or zone)
+
+
+class WideMaintenanceSpec(MaintenanceSpec):
+    """The same for all agents, or for those of one department."""
+
+    department: str | None = Field(None, max_length=120, description="Only agents of this department; all agents where unset.")
+
+
 class WorkspaceSpec(Part):
     """What holds for all agents."""
 
@@ -81,6 +147,7 @@ class WorkspaceSpec(Part):
     working_days: str = Field("mon-fri", description="`mon-fri`, `sun-thu`, or a list such as `mon,wed,fri`.")
     holidays: list[date] = Field(default_factory=list, description="Days without a digest.")
     leads: list[Ref] = Field(default_factory=list, description="People or user groups who see the fleet line and are told of ownerless agents.")
+    maintenance: dict[Slug, WideMaintenanceSpec] = Field(default_factory=dict, description="Maintenance windows of all agents, or of a department, by name.")
     reviews_per_person: int = Field(10, ge=0, le=50, description="Sampled outputs a reviewer is asked to judge a day, over all agents.")
 
     @field_validator("timezone")
@@ -230,6 +297,7 @@ class AgentSpec(Part):
     inputs: dict[Slug, InputSpec] = Field(default_factory=dict)
     error_budget: ErrorBudgetSpec | None = None
     success: dict[str, str] = Field(default_factory=dict, description="Success metrics by name, in words.")
+    maintenance: dict[Slug, MaintenanceSpec] = Field(default_factory=dict, description="Maintenance windows of this agent, by name.")
     checks: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="Checks by name; each has a `kind` and that kind's fields.")
 
     @field_validator("timezone")
