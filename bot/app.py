@@ -46,10 +46,12 @@ from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
 from bot.lanes import Lanes, Urgency
 from bot.lists import flows as lists
-from bot.loops import Loops, Step
+from bot.loops import Due, Loops, Step
 from bot.metrics import Readings
 from bot.outbox.delivery import Delivery
 from bot.outbox.rules import Rhythm
+from bot.outbox.waiting import next_due as next_delivery
+from bot.paging import calling
 from bot.paging import http as paging_http
 from bot.paging.acks import acks_step
 from bot.paging.calling import ladders_step
@@ -59,6 +61,7 @@ from bot.people.merging import Merged
 from bot.people.sync import identify, sync
 from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.folding import Folding
+from bot.quality.gathering import gather_step
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
 from bot.routes.pagerduty import PagerDutyRoute
@@ -91,6 +94,13 @@ class Flow(Protocol):
 
 
 
+class Look(Protocol):
+    """When the first row of a room after `now` is due; changes nothing."""
+
+    def __call__(self, tx: Session, now: datetime) -> datetime | None: ...
+
+
+
 class House:
     """The product, composed. `open` learns who we are; `start` turns the loops; `close` finishes what was accepted."""
 
@@ -113,7 +123,8 @@ class House:
         token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         # This client looks things up and answers presses; everything that must arrive goes through the outbox.
         self.client = AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=SLACK_TIMEOUT, retry_handlers=[])
-        slack = SlackCalls(token, settings.slack_api_url, timeout=SLACK_TIMEOUT) if token else None
+        answers_within = (rhythm or Rhythm()).answers_within.total_seconds()
+        slack = SlackCalls(token, settings.slack_api_url, timeout=answers_within) if token else None
         self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
         self.intake = Intake(self.lanes, self.clock)
         self.prober = Prober(self.lanes, self.clock)
@@ -155,10 +166,11 @@ class House:
         """Loops by name, with the steps they turn and how often they look unasked (seconds)."""
         add = self.loops.add
         links = paging_http.AckLinks(self.signer, self.settings.public_url)
+        add("counters", self._flow(gather_step), every=1, rest=0.1)
         add("owners", self._flow(owners.chase_step), every=30)
-        add("checks", self._flow(checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5)
+        add("checks", self._flow(gather_step, checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
         add("probes", self.prober.step, every=1)
-        add("ladders", self._flow(acks_step, recheck_step, lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5)
+        add("ladders", self._flow(acks_step, recheck_step, lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5, due=self._first(calling.next_due))
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -166,7 +178,7 @@ class House:
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)
         add("slack", self._keep_in_touch, every=15)
         add("housekeeping", self._keep_house, every=3600)
-        add("outbox", self.delivery.step, every=0.5)
+        add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
 
     def _flow(self, *flows: Flow, urgency: Urgency = Urgency.FLOW) -> Step:
         async def step(now: datetime) -> bool:
@@ -174,6 +186,14 @@ class House:
             return any(busy)
 
         return step
+
+    def _first(self, look: Look) -> Due:
+        """When the first row is due, asked beside the writers."""
+
+        async def due(now: datetime) -> datetime | None:
+            return await self.lanes.read(partial(look, now=now))
+
+        return due
 
     # --- Slack ----------------------------------------------------------------------------------------------------
 

@@ -45,13 +45,18 @@ def store(tx: Session, now: datetime, items: Sequence[Item], *, live: bool) -> L
     for (agent_id, source), output_ids in sorted(work.judged.items()):
         reobserve(tx, now, agent_id, sorted(output_ids), source)
     accepted = [item for item in items if item.said == "accepted"]
+    if not accepted:
+        work.counts.write(tx, now)
+        return work.learned
     count(work.counts, accepted)
-    work.counts.write(tx, now)
-    if live and accepted:
+    agent_ids = sorted({item.agent.id for item in accepted})
+    if live:
         first_heard(work, accepted)
         look_at_failures(work, accepted)
-    if accepted:
-        mark_dirty(tx, now, sorted({item.agent.id for item in accepted}))
+        work.counts.note(tx, agent_ids)
+    else:
+        work.counts.write(tx, now)
+        mark_dirty(tx, now, agent_ids)
     return work.learned
 
 

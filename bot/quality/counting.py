@@ -1,18 +1,22 @@
-"""The counters: what is added up in memory while events are stored, and written once, in the same transaction.
+"""The counters: what is added up in memory while events are stored, and kept once, in the same transaction.
 
+`Counts.write` adds to the counters at once; `Counts.note` leaves one row that `gathering` adds a moment later, which is
+what the hot path of intake does: a group of 32 runs of 20 agents touches some 200 counters, and a second brings
+100 such groups that touch the same ones (measured: 130 us a run, and 40 with a note).
 Every counter is (agent, metric, time, bin) -> `n` and `sum`. `tallies` keeps it per 5 minutes for 9 days, `days` per
 local day of the agent for good. Rows are added to, never set, and belong to one writer's `slot`; readers sum the slots.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import orjson
 from sqlalchemy.orm import Session
 
 from bot.calendars import local_day
-from bot.db import insert_many
+from bot.db import insert_many, wake
 
 # Plain counters: n counts, sum as said.
 RUNS = "runs"  # every run; sum: milliseconds of those that said how long they took
@@ -82,6 +86,23 @@ class Counts:
         """The agents something was added for."""
         return {agent_id for agent_id, _, _ in self._buckets}
 
+    def note(self, tx: Session, agent_ids: Iterable[int]) -> None:
+        """Leave everything in one row of `additions`, to be gathered within a moment; the agents named are marked dirty then."""
+        cells = [[agent_id, zone, number, [[*key, *cell] for key, cell in found.items()]] for (agent_id, zone, number), found in self._buckets.items()]
+        self._buckets.clear()
+        body = orjson.dumps([list(agent_ids), cells]).decode()
+        tx.connection().exec_driver_sql(_NOTE[tx.get_bind().dialect.name], (body,))
+        wake(tx, "counters", here=True)
+
+    def take(self, body: str) -> list[int]:
+        """Add what `note` left; returns the agents it named."""
+        agent_ids, found = orjson.loads(body)
+        for agent_id, zone, number, cells in found:
+            bucket = self._buckets.setdefault((agent_id, zone, number), {})
+            for metric, bin, n, total in cells:
+                add_to(bucket, metric, n, total, bin)
+        return list(agent_ids)
+
     def write(self, tx: Session, now: datetime) -> None:
         """Add everything to `tallies` (what is younger than 9 days) and to `days`, then start from nothing."""
         days: dict[tuple[int, str, str, int], list[int]] = {}
@@ -140,6 +161,7 @@ def _day_of_bucket(number: int, zone: str) -> str:
     return found
 
 
+_NOTE = {"sqlite": "INSERT INTO additions (body) VALUES (?)", "postgresql": "INSERT INTO additions (body) VALUES (%s)"}
 _ADD = "ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n, sum = {table}.sum + excluded.sum"
 _TALLY_KEYS = "agent_id, metric, bucket_at, bin, slot"
 _DAY_KEYS = "agent_id, local_day, metric, bin, slot"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
 from bot.calendars import at_local
-from bot.db import wake
 from bot.quality import counting
 from bot.quality.counting import Counts
-from bot.quality.folding import STILL_CLAIMED, fold_step
+from bot.quality.folding import fold_step
+from bot.quality.marks import mark_dirty
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import OUTCOME_SHARES, SETTLES_AFTER, SETTLES_AT_VOTES, evaluation_good
-from bot.tables import Agent, AgentNow, Evaluation, Observation, Outcome, Output, Review, Vote
+from bot.tables import Agent, Evaluation, Observation, Outcome, Output, Review, Vote
 
 __all__ = ["SOURCES", "fold_step", "mark_dirty", "reobserve"]
 
@@ -98,64 +95,6 @@ def reobserve(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[in
             tx.execute(delete(Observation).where(Observation.id.in_(gone)), execution_options={"synchronize_session": False})
     counts.write(tx, now)
     return changed
-
-
-def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
-    """Something came in for these agents: their row is folded soon. Call it last in the transaction.
-
-    The row is locked until the commit (in id order), also where it is dirty already: a fold could otherwise claim the
-    row and clear the mark without having seen what this transaction brings. A row that a fold has claimed is marked
-    anew, and so stays due when that fold is written.
-    """
-    ids = sorted(set(agent_ids))
-    sqlite = tx.get_bind().dialect.name == "sqlite"
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        if not (_marked_sqlite(tx, now, chunk) if sqlite else _marked_postgres(tx, now, chunk)):
-            _first_marks(tx, now, chunk)
-    if ids:
-        wake(tx, "fold", here=True)
-
-
-# Every group of events passes here: as plain statements, a tenth of what the mapped ones cost.
-_UNMARKED = "(dirty_at IS NULL OR (dirty_at > {now} AND dirty_at <= {claimed}))"
-_IN_JSON = "agent_id IN (SELECT value FROM json_each(?))"
-_KNOWN_SQLITE = f"SELECT count(*) FROM agent_now WHERE {_IN_JSON}"  # noqa: S608 - our own names
-_MARK_SQLITE = f"UPDATE agent_now SET dirty_at = ? WHERE {_UNMARKED.format(now='?', claimed='?')} AND {_IN_JSON}"  # noqa: S608
-_LOCK_POSTGRES = (
-    f"SELECT agent_id, {_UNMARKED.format(now='%(now)s', claimed='%(claimed)s')} FROM agent_now"  # noqa: S608
-    " WHERE agent_id = ANY(%(ids)s) ORDER BY agent_id FOR NO KEY UPDATE"
-)
-_MARK_POSTGRES = "UPDATE agent_now SET dirty_at = %(now)s WHERE agent_id = ANY(%(ids)s)"
-
-
-def _marked_sqlite(tx: Session, now: datetime, ids: list[int]) -> bool:
-    """False where an agent has no row yet. One transaction writes at a time here: there is nothing to lock."""
-    connection, given = tx.connection(), json.dumps(ids)
-    if connection.exec_driver_sql(_KNOWN_SQLITE, (given,)).scalar() != len(ids):
-        return False
-    text, claimed = (f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for at in (now, now + STILL_CLAIMED))  # as UtcDateTime writes it
-    connection.exec_driver_sql(_MARK_SQLITE, (text, text, claimed, given))
-    return True
-
-
-def _marked_postgres(tx: Session, now: datetime, ids: list[int]) -> bool:
-    connection, told = tx.connection(), {"now": now, "claimed": now + STILL_CLAIMED, "ids": ids}
-    found = connection.exec_driver_sql(_LOCK_POSTGRES, told).all()
-    if len(found) != len(ids):
-        return False
-    clean = [agent_id for agent_id, unmarked in found if unmarked]
-    if clean:
-        connection.exec_driver_sql(_MARK_POSTGRES, {"now": now, "ids": clean})
-    return True
-
-
-def _first_marks(tx: Session, now: datetime, ids: list[int]) -> None:
-    """Some of these agents have no row yet."""
-    insert_now = sqlite_insert if tx.get_bind().dialect.name == "sqlite" else postgres_insert
-    new = {"verdict": "learning", "rank": 0, "why": "", "n": 0, "machine": False, "facts": {}, "spec_rev": 0, "dirty_at": now}
-    first = insert_now(AgentNow).values([{"agent_id": agent_id, **new} for agent_id in ids])
-    tx.execute(first.on_conflict_do_update(index_elements=["agent_id"], set_={"dirty_at": now}))
 
 
 def _people(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:

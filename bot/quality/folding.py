@@ -19,6 +19,8 @@ from bot.lanes import Lanes
 from bot.quality import counting
 from bot.quality.baselines import due_baselines, freeze
 from bot.quality.facts import Days, Frozen, Seen, facts_of, window_of
+from bot.quality.gathering import gather_all
+from bot.quality.marks import CLAIMED, STILL_CLAIMED
 from bot.quality.reading import METRIC_OF, Totals, add_row
 from bot.quality.rules import DEFAULT_TARGET, LONGER, Standing, judge, silent_from
 from bot.tables import Agent, AgentNow, Baseline, Day, Output, Run, Stage
@@ -27,9 +29,7 @@ from bot.tables.table import Table
 log = structlog.get_logger(__name__)
 
 BATCH = 50  # agents of one step: measured about 2 ms of looking each on a busy 2-core machine
-STEPS_ASIDE = timedelta(minutes=5)
-CLAIMED = timedelta(minutes=1)  # a claimed row's mark lies that far ahead
-STILL_CLAIMED = 2 * CLAIMED  # seen by a process whose clock, or whose `now`, is older; less than STEPS_ASIDE
+STEPS_ASIDE = timedelta(minutes=5)  # more than STILL_CLAIMED
 STOPPED = ("suspended", "retired")
 _PLAIN = (
     counting.RUNS, counting.RUNS_FAILED, counting.OUTPUTS, counting.RATINGS_GOOD, counting.RATINGS_BAD,
@@ -65,6 +65,7 @@ def fold_step(tx: Session, now: datetime) -> bool:
 
 def fold_now(tx: Session, now: datetime, agent_ids: Sequence[int]) -> None:
     """Fold those of the agents that wait for it, also where the loop has claimed them: for who must not tell yesterday's facts."""
+    gather_all(tx, now)
     claim = _claim(tx, now, AgentNow.agent_id.in_(agent_ids) & or_(AgentNow.dirty_at <= now + STILL_CLAIMED, AgentNow.refresh_at <= now), skip_locked=False)
     write(tx, now, claim, decide(tx, now, claim))
 

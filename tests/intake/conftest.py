@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 
 from bot.clock import CountedIds, MovedClock
@@ -18,6 +20,7 @@ from bot.intake.http import routes
 from bot.intake.taking import Intake
 from bot.lanes import Lanes
 from bot.people.tokens import mint_token
+from bot.quality.gathering import gather_all
 from bot.tables import Agent, Check
 
 OWNERS = {"business": "maya@example.com", "operations": "U0OMAR"}
@@ -47,8 +50,16 @@ class Gate:
             event.setdefault("status", "ok")
         return event
 
-    def rows(self, table: Any) -> list[Any]:
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Look, once what was noted is in the counters (in service a loop does that a few times a second)."""
+        with self.db.transaction() as tx:
+            gather_all(tx, self.clock.now())
         with self.db.reading() as tx:
+            yield tx
+
+    def rows(self, table: Any) -> list[Any]:
+        with self.reading() as tx:
             found = list(tx.scalars(select(table)).all())
             tx.expunge_all()
             return found

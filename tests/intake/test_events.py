@@ -49,7 +49,7 @@ async def test_every_kind_of_event_of_the_docs_is_stored(gate: Gate) -> None:
     assert [(each.nano, each.kind) for each in gate.rows(Cost)] == [(5_000_000, "search")]
     assert sorted((each.input, each.version) for each in gate.rows(Change)) == [("model", "gpt-4o"), ("system-prompt", "prompt-15"), ("version", "prompt-14")]
     assert {each.source for each in gate.rows(Observation)} == {"people", "evaluations", "outcomes"}
-    with gate.db.reading() as tx:
+    with gate.reading() as tx:
         found = totals(tx, 1, "2026-11-20", "2026-11-20")
     assert (found.runs, found.failed, found.outputs, found.ratings) == (1, 0, 1, 1)
     assert found.costs == {"USD": 8_100_000}
@@ -67,7 +67,7 @@ async def test_sending_again_changes_nothing_and_another_content_under_the_same_
     assert answer.status_code == 422
     assert {each["code"] for each in answer.json()["refused"]} == {"id_conflict"}
     assert [each["field"] for each in answer.json()["refused"]] == ["id"] * 9
-    with gate.db.reading() as tx:
+    with gate.reading() as tx:
         assert totals(tx, 1, "2026-11-20", "2026-11-20").runs == 1
 
 
@@ -110,7 +110,7 @@ async def test_a_rating_that_comes_before_its_output_makes_a_stub_that_is_no_out
     await gate.post(gate.event("rating", output="o9", person="lea@example.com", good=True))
     (stub,) = gate.rows(Output)
     assert not stub.known
-    with gate.db.reading() as tx:
+    with gate.reading() as tx:
         assert totals(tx, 1, "2026-11-20", "2026-11-20").outputs == 0
     late = (gate.clock.now() - timedelta(days=2)).isoformat()
     answer = await gate.post(gate.event("output", text="Here it is.") | {"id": "o9", "at": late})
@@ -118,7 +118,7 @@ async def test_a_rating_that_comes_before_its_output_makes_a_stub_that_is_no_out
     (output,) = gate.rows(Output)
     assert (output.known, output.text, output.local_day) == (True, "Here it is.", "2026-11-18")
     assert [each.local_day for each in gate.rows(Observation)] == ["2026-11-18"]
-    with gate.db.reading() as tx:
+    with gate.reading() as tx:
         found = totals(tx, 1, "2026-11-18", "2026-11-18")
     assert (found.outputs, found.score("people").n) == (1, 1)
 
@@ -162,6 +162,7 @@ async def test_a_failed_run_makes_its_check_due_at_once(gate: Gate) -> None:
 
 async def test_whoever_is_heard_is_marked_to_be_folded(gate: Gate) -> None:
     await gate.post(gate.event(agent="invoices"))
+    gate.rows(AgentNow)
     with gate.db.transaction() as tx:
         tx.execute(update(AgentNow).values(dirty_at=None))
     await gate.post(gate.event(agent="invoices"))
