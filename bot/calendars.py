@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice, pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -110,3 +113,30 @@ def week_of(day: date, working_days: Collection[int]) -> date:
     rest = {d: next((n for n in range(7) if (d - 1 - n) % 7 in working_days), 6) for d in sorted(working_days)}
     first = max(rest, key=lambda d: (rest[d], -d)) if rest else 0
     return day - timedelta(days=(day.weekday() - first) % 7)
+
+
+@functools.lru_cache(maxsize=4096)
+def check_cron(text: str) -> None:
+    """Raises ValueError, with the remedy, where this is no schedule."""
+    if len(text.split()) != 5:
+        raise ValueError(f'{text!r} is not five cron fields: write minute, hour, day, month and weekday, such as "0 3 * * mon-fri"')
+    try:
+        next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is not a cron schedule ({str(error).lower()}): write minute, hour, day, month and weekday") from error
+    except StopIteration:
+        raise ValueError(f"{text!r} never happens: there is no such day") from None
+
+
+def cron_times(text: str, after: datetime, zone: str) -> Iterator[datetime]:
+    """The instants (UTC) of a schedule strictly after a moment, without end."""
+    for local in CronSim(text, after.astimezone(zone_named(zone))):
+        moment = local.astimezone(UTC)
+        if moment > after:  # cronsim begins in the first of two hours that bear the same name
+            yield moment
+
+
+def shortest_gap(text: str, zone: str, since: datetime) -> timedelta | None:
+    """The shortest time between two of the coming 60 times of a schedule; None where it comes at most once."""
+    times = list(islice(cron_times(text, since, zone), 60))
+    return min((later - earlier for earlier, later in pairwise(times)), default=None)

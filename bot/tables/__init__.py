@@ -12,8 +12,8 @@ from bot.tables.paging import Call, Climb, Page, Problem, RouteTest
 from bot.tables.people import Absence, Channel, Person, UserGroup
 from bot.tables.pings import Alert, Ping
 from bot.tables.quality import Addition, AgentNow, Baseline, Day, Observation, Tally
-from bot.tables.rotations import RotationTimer, Shift
 from bot.tables.quiet import Maintenance, Silence
+from bot.tables.rotations import RotationTimer, Shift
 from bot.tables.table import Table, UtcDateTime
 from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
 
@@ -22,5 +22,5 @@ __all__ = [
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
     "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Maintenance", "Mark", "Measure", "Observation", "OutMessage",
     "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Ping", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer", "RotationTimer", "RouteTest",
-    "Run", "SeenSlack", "Shift", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
+    "Run", "SeenSlack", "Shift", "Silence", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

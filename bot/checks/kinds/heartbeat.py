@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Literal
 
-from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator, model_validator
 
 from bot.agents.spec import Duration, write_duration
-from bot.calendars import zone_named
+from bot.calendars import check_cron, cron_times, zone_named
 from bot.checks.kinds.kind import CheckSpec, Kind
 from bot.paging.rules import Finding, State
 
@@ -71,19 +69,6 @@ class HeartbeatSpec(CheckSpec):
     def watches_runs(self) -> bool:
         """Whether a start or a good end may be a failure, or set a deadline of its own."""
         return self.at_most is not None or self.at_least is not None
-
-
-@lru_cache(maxsize=4096)
-def check_cron(text: str) -> None:
-    """Raises ValueError, with the remedy, where this is no schedule."""
-    if len(text.split()) != 5:
-        raise ValueError(f'{text!r} is not five cron fields: write minute, hour, day, month and weekday, such as "0 3 * * mon-fri"')
-    try:
-        next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        raise ValueError(f"{text!r} is not a cron schedule ({str(error).lower()}): write minute, hour, day, month and weekday") from error
-    except StopIteration:
-        raise ValueError(f"{text!r} never happens: there is no such day") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +156,7 @@ def expected(spec: HeartbeatSpec, zone: str, since: datetime) -> Iterator[dateti
             yield moment
     else:
         since += EARLY
-        for local in CronSim(str(spec.cron), since.astimezone(zone_named(spec.zone or zone))):
-            moment = local.astimezone(UTC)
-            if moment > since:  # cronsim begins in the first of two hours that bear the same name
-                yield moment
+        yield from cron_times(str(spec.cron), since, spec.zone or zone)
 
 
 def last_heard(facts: BeatFacts, runs: Runs, spec: HeartbeatSpec) -> datetime | None:

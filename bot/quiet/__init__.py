@@ -1,0 +1,1 @@
+"""Agreed quiet: silences and maintenance windows, and whom they cover."""
