@@ -1,0 +1,69 @@
+"""The words that all messages about pages share: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.blocks import clip, clock_time, when
+from bot.paging.views import PageView
+
+LISTED = 12  # names listed before the rest is a count
+
+
+def lead(page: PageView) -> str:
+    """Severity, agent and failure within 80 characters: what a lock screen shows."""
+    kind = "TEST PAGE" if page.test else page.severity.upper()
+    title = page.worst.short if page.worst else "it recovered"
+    more = f" and {page.agent_count - 1} more" if page.several else ""
+    agent = clip(page.agent, 30) + more
+    return clip(f"{kind} {agent}: {clip(title, 78 - len(kind) - len(agent) - 3)}", 80)
+
+
+def light(page: PageView) -> str:
+    """Red while nobody has it, yellow while somebody does (or it is part of another page), green once it is over."""
+    if page.resolved_at:
+        return ":large_green_circle:"
+    return ":large_yellow_circle:" if page.acked_by or page.root else ":red_circle:"
+
+
+def listed(names: Sequence[str], count: int) -> str:
+    """The first names, and how many more: `A, B and 188 more`."""
+    shown = list(names[:LISTED])
+    more = count - len(shown)
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def span(length: timedelta) -> str:
+    """How long something lasted, as people say it."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds} {'second' if seconds == 1 else 'seconds'}"
+    minutes = seconds // 60
+    if minutes < 120:
+        return f"{minutes} minutes"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} hours"
+    return f"{hours // 24} days {hours % 24} h" if hours % 24 else f"{hours // 24} days"
+
+
+def times(calls: int) -> str:
+    return "one call" if calls == 1 else f"{calls} calls"
+
+
+def quiet_until(until: datetime | None) -> str:
+    """That nobody is called, and for how long."""
+    if until is None:
+        return "Nobody else is called."
+    return f"Nobody else is called until {when(until)}; then calling begins again."
+
+
+def nobody_now(page: PageView) -> str:
+    return f"; {page.lapsed_by} had it until {clock_time(page.lapsed_at)}" if page.lapsed_by and page.lapsed_at else ", and nobody has answered"
+
+
+def nobody_yet(page: PageView) -> str:
+    return f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}, and nobody has answered since" if page.lapsed_by and page.lapsed_at else "Nobody has answered yet"
