@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from bot.clock import Clock, Ids, RandomIds
+from bot.db import is_outage
 from bot.lanes import Lanes, Urgency
 from bot.outbox.claims import Desk, Job, Plan, claim
 from bot.outbox.hold import Hold
@@ -23,7 +25,7 @@ from bot.outbox.leases import drop_lease, hold_lease
 from bot.outbox.lookups import find_copies, remove_extras
 from bot.outbox.pace import Pacer
 from bot.outbox.places import NextPlace
-from bot.outbox.results import put_off, record, record_found, scope_of
+from bot.outbox.results import put_off, record, record_found, release_held, scope_of
 from bot.outbox.rules import Do, Rhythm
 from bot.outbox.sending import send
 from bot.routes.outcome import Kind, Route
@@ -35,6 +37,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 LEASE = "delivery"
+WRITTEN_AGAIN = (0.1, 0.4, 1.0, 2.0, 4.0)  # seconds between tries to write an outcome down while the database is away
 MARK = "delivery.slack"  # {state: working | unreachable | unauthorised, error, since}: `doctor` and the ladders read it
 
 
@@ -57,7 +60,7 @@ class Delivery:
         self.desk = Desk(self.rhythm, Pacer(self.rhythm), holder, lambda: f"{run}-{ids.nonce()}", names, next_place)
         self._fence: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = self._asking = False
         self._ledger = asyncio.Lock()  # a claim must not overlook what a record of the same moment sets free
 
     async def step(self, now: datetime) -> bool:
@@ -117,15 +120,13 @@ class Delivery:
     async def _claim(self, now: datetime) -> Plan:
         room = self.rhythm.at_once - len(self._tasks)
         self.desk.slack_held = self.hold.holds
-        if room <= 0:
-            return Plan()
         if not self._tasks and not await self.lanes.read(lambda tx: is_due(tx, now)):
             return Plan()
 
         def work(tx: Session) -> tuple[int | None, Plan]:
-            fence = hold_lease(tx, now, LEASE, self.desk.holder, self.rhythm.lease)
-            if fence is None:
-                return None, Plan()
+            fence = hold_lease(tx, now, LEASE, self.desk.holder, self.rhythm.held_for)
+            if fence is None or room <= 0:
+                return fence, Plan()
             if fence != self._fence:  # just taken: what Slack asked of the one before us holds for us too
                 for scope, at in tx.execute(select(Pace.scope, Pace.next_at).where(Pace.next_at > now)):
                     self.desk.pacer.block(scope, at)
@@ -167,7 +168,7 @@ class Delivery:
             self.desk.pacer.block(scope_of(job), now + timedelta(seconds=outcome.seconds))
         if not outcome.ok:
             log.warning("not delivered", key=job.key, do=job.do.value, route=job.route, outcome=outcome.kind.value, error=outcome.error)
-        self.counts.update(await self._write(lambda tx: record(tx, now, self.desk, job, outcome)))
+        self.counts.update(await self._write_down(lambda tx: record(tx, now, self.desk, job, outcome)))
         if job.route == "slack" and self.hold.heard(outcome, now):
             await self._mark(now)
 
@@ -191,18 +192,32 @@ class Delivery:
             rev = seen.copies.get(keep) if keep else None
             return record_found(tx, now, self.desk, job, channel=seen.channel, keep=keep, rev=rev, clean=clean)
 
-        self.counts.update(await self._write(write))
+        self.counts.update(await self._write_down(write))
         self.hold.heard(seen.outcome, now)
 
     async def _probe(self, now: datetime) -> None:
-        """While everything is held: ask whether Slack knows us again."""
+        """While everything is held: ask whether Slack knows us again. The other routes do not wait for the answer."""
         if self.slack is not None and not self.hold.holds:
             state, error = await self.lanes.read(_written_down)
             self.hold.told(state, error, now)
-        if self.slack is None or not self.hold.holds or self.hold.next_at is None or now < self.hold.next_at:
+        if self.slack is None or self._asking or not self.hold.holds or self.hold.next_at is None or now < self.hold.next_at:
             return
-        if self.hold.probed(await self.slack.call("auth.test"), now):
-            await self._mark(now)
+        self._asking = True
+        task = asyncio.create_task(self._ask(self.slack), name="deliver:auth.test")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _ask(self, slack: SlackCalls) -> None:
+        try:
+            answer = await slack.call("auth.test")
+            now = self.clock.now()
+            changed = self.hold.probed(answer, now)
+            if changed:
+                await self._mark(now)
+            if changed and not self.hold.holds:
+                await self._write_down(lambda tx: release_held(tx, now))
+        finally:
+            self._asking = False
 
     async def _mark(self, now: datetime) -> None:
         """Write down how Slack is doing, for `doctor` and for the ladders' other routes."""
@@ -217,6 +232,17 @@ class Delivery:
                 row.value = value
 
         await self._write(write)
+
+    async def _write_down(self, work: Callable[[Session], T]) -> T:
+        """Write what happened outside, also where the database is away for a moment: else it would have to be looked up."""
+        for wait in WRITTEN_AGAIN:
+            try:
+                return await self._write(work)
+            except DBAPIError as error:
+                if not is_outage(error):
+                    raise
+                await asyncio.sleep(wait)
+        return await self._write(work)
 
     async def _write(self, work: Callable[[Session], T]) -> T:
         async with self._ledger:

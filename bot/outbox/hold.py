@@ -9,7 +9,7 @@ from bot.outbox.rules import wait_after
 from bot.routes.outcome import Kind, Outcome
 
 LONGEST = timedelta(seconds=60)
-LONGEST_AWAY = timedelta(seconds=15)
+LONGEST_AWAY = timedelta(seconds=5)  # a page goes out within 10 s of Slack's return
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.outbox.claims import LOOK, METHOD, UPLOAD, Desk, Job
@@ -16,7 +16,7 @@ from bot.routes.outcome import Kind, Outcome
 from bot.tables import Attempt, OutMessage, Pace
 
 OVER = ("dropped", "removed", "failed")
-TROUBLE_WAITS = timedelta(seconds=15)  # at most, for one row: when Slack as a whole is away, delivery holds everything
+TROUBLE_WAITS = timedelta(seconds=5)  # at most, for one row: when Slack as a whole is away, delivery holds everything
 
 
 def scope_of(job: Job) -> str:
@@ -217,6 +217,13 @@ def put_off(tx: Session, now: datetime, job: Job, until: datetime | None, why: s
     row.error = why
     if until is not None:
         _remember(tx, scope_of(job), until)
+
+
+def release_held(tx: Session, now: datetime) -> None:
+    """Slack is back: what waited because of trouble goes now. What a 429 put off, and what must be looked up first, keeps its time."""
+    waiting = select(OutMessage.id).where(OutMessage.due_at > now, OutMessage.route == "slack", OutMessage.state == "pending", OutMessage.tries > 0)
+    held = waiting.order_by(OutMessage.id).with_for_update(skip_locked=True)
+    tx.execute(update(OutMessage).where(OutMessage.id.in_(held)).values(due_at=now).execution_options(synchronize_session=False))
 
 
 def _remember(tx: Session, scope: str, until: datetime) -> None:

@@ -26,7 +26,9 @@ class Rhythm:
     post_every: timedelta = timedelta(seconds=1)  # per channel
     edits_per_minute: int = 45  # chat.update is tier 3 (50 a minute); the rest is kept for corrections; 0: no limit
     look_up_after: tuple[timedelta, timedelta] = (timedelta(seconds=10), timedelta(seconds=30))  # a post of unknown outcome
-    lease: timedelta = timedelta(seconds=20)  # longer than one call to Slack may take
+    lease: timedelta = timedelta(seconds=20)  # of one row: longer than one call to Slack may take
+    held_for: timedelta = timedelta(seconds=3)  # of the process that delivers, kept up while it works: another takes over after it
+    answers_within: timedelta = timedelta(seconds=10)  # one call to Slack; later, its outcome is unknown
     at_once: int = 32  # calls to the outside under way at the same time
     batch: int = 100  # rows looked at in one transaction
     patience: float = 0.25  # real seconds that one step waits for calls under way
