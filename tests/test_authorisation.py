@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from bot.blocks import actions, button
 from bot.clock import MovedClock
 from bot.feedback.rules import REASONS
-from bot.tables import AgentOwner, Digest, Incident, IncidentItem, OutMessage, Output, Page, Review
+from bot.tables import AgentOwner, Digest, Incident, IncidentItem, OutMessage, Output, Page, Review, Shift
 from bot.tables.table import Table
 from bot.workspace import signature
 from tests.kit.house import REGISTRY, Town, town
@@ -29,6 +29,7 @@ THING = {
     "agents.more": ("owner",),
     "agents.earlier": ("owner",),
     "agents.name": ("slug",),
+    "autonomy.start": ("slug:1",),
     "digests.reviewed": ("digest",),
     "feedback.thumb": ("output:good", "output:bad"),
     "feedback.tell": ("output",),
@@ -44,6 +45,9 @@ THING = {
     "incidents.lead": ("incident",),
     "incidents.close": ("incident",),
     "incidents.show": ("incident",),
+    "oncall.take": ("rotation",),
+    "oncall.swap": ("rotation",),
+    "oncall.undo": ("shift",),
     "paging.acknowledge": ("page",),
     "paging.take": ("page",),
     "paging.test": ("agent",),
@@ -60,11 +64,13 @@ THING = {
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "agents.add": ("", {"name": "Sneaky", "department": "None", "business": "U0GINA", "operations": "U0GINA", "channel": "C0SUPPORT", "template": "plain"}),
     "agents.name": ("slug", {"role": "operations", "person": "U0GINA"}),
+    "autonomy.start": ("slug:1", {"stage": "autonomous", "reason": "because I can"}),
     "feedback.tell": ("output", {"comment": "mine"}),
     "feedback.rate": ("output", {"thumb": "bad", "comment": "mine"}),
     "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
+    "oncall.swap": ("rotation", {"person": "U0GINA", "since": "1763900000", "until": "1763990000"}),
     "paging.snooze": ("page", {"until": "8h"}),
     "paging.resolve": ("page", {"how": "wrong:1"}),
     "paging.stop": ("page", {"reason": "because I can"}),
@@ -82,9 +88,11 @@ WORDS = {
     "lead": "lead",
     "mine": "mine",
     "note": "note it was me",
+    "oncall": "oncall take night-watch",
     "page": "page ack 1",
     "pages": "pages ack 1",
     "reopen": "reopen 1",
+    "stage": "stage support-triage",
     "status": "status",
     "waive": "waive 1 because",
 }
@@ -93,7 +101,8 @@ OPEN_TO_ALL = {"help", ""}  # they tell nothing but how the bot is used
 
 async def scene(t: Town) -> dict[str, str]:
     """A house with one of everything that can be pressed; returns the values by what they name."""
-    await t.apply(REGISTRY.replace("stage: autonomous", "stage: autonomous\n    reviews: {reviewers: [U0DANA]}"))
+    turns = "rotations:\n  night-watch: {people: [U0OMAR, U0LEA], handover: \"mon 09:00\", starts: 2026-01-05}\nagents:"
+    await t.apply(REGISTRY.replace("stage: autonomous", "stage: autonomous\n    reviews: {reviewers: [U0DANA]}").replace("agents:", turns, 1))
     await t.post(t.event("output", "o1", text="The parcel is at the depot."), t.event("output", "o2", text="It left on Monday."))
     await t.settle()
     await t.ws.press("dana", "support-ai", t.ws.messages("support-ai")[-1]["ts"], "feedback.thumb", (await outputs(t))[-1] + ":bad")
@@ -104,6 +113,8 @@ async def scene(t: Town) -> dict[str, str]:
     await t.settle()
     await t.move(days=3)  # Monday: a digest and a review
     assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
+    await t.ws.command("lea", "support-ai", "/aiops", "oncall take night-watch for 8h")
+    shift_id = await t.read(lambda tx: tx.scalars(select(Shift.id)).one())
 
     def found(tx: Session) -> dict[str, str]:
         output, review = tx.scalars(select(Output)).all()[0], tx.scalars(select(Review)).all()[0]
@@ -112,7 +123,7 @@ async def scene(t: Town) -> dict[str, str]:
             "output": f"output:{output.id}", "page": f"page:{page.id}", "review": f"review:{review.id}", "owner": f"owner:{owner.id}",
             "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
-            "reviews": f"reviews:{review.local_day}", "status": "status",
+            "reviews": f"reviews:{review.local_day}", "status": "status", "rotation": "night-watch", "shift": f"shift:{shift_id}",
         }  # fmt: skip
 
     return await t.read(found)

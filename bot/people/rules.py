@@ -17,6 +17,7 @@ class Role(StrEnum):
     CALLED = "called now"  # a page about this agent has called them, and is open
     RESPONDER = "responder"  # they acknowledged or took the page, or lead the incident
     LEAD = "lead"
+    ROTATION = "in the rotation"  # takes turns in the rotation in question
     REVIEWER = "reviewer"
     CHANNEL = "channel member"  # a full member of the agent's owner channel
     MEMBER = "member"  # a full member of the workspace
@@ -43,11 +44,13 @@ class Act(StrEnum):
     RESOLVE = "resolve a page, or silence a check that is wrong"
     HUMAN_REVIEW = "put an agent under human review"
     STOP_AGENT = "stop an agent"
+    START_AGENT = "let a stopped or reviewed agent work as before"
     OPEN_INCIDENT = "open an incident"
     WORK_INCIDENT = "do an incident's steps"
     WAIVE = "waive a required step with a reason"
     CLOSE_INCIDENT = "close an incident"
     AWAY = "declare one's own absence"
+    ON_CALL = "take, give or take back a shift of a rotation"
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ RULES: dict[Act, Rule] = {
     Act.RESOLVE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "A page is resolved by an owner of the agent, somebody called for it, or a lead."),
     Act.HUMAN_REVIEW: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "Human review is ordered by an owner of the agent, somebody called for it, or a lead."),
     Act.STOP_AGENT: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is stopped by an owner of the agent, somebody called for it, or a lead."),
+    Act.START_AGENT: Rule(frozenset({Role.BUSINESS, Role.OPERATIONS, Role.LEAD}), "An agent is let work again by its business owner, its operations owner, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
     Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),
     Act.CLOSE_INCIDENT: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "An incident is closed by an owner of the agent, the responder, or a lead."),
     Act.AWAY: Rule(_ANY_MEMBER, "Absences are for full members of this workspace."),
+    Act.ON_CALL: Rule(frozenset({Role.ROTATION, Role.LEAD}), "Shifts are changed by the people of the rotation, or by a lead."),
 }
 
 
