@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import ladder_of
-from bot.blocks import Message
+from bot.blocks import Message, when
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, call_anew, call_next
 from bot.outbox import flows as outbox
@@ -70,6 +70,8 @@ def escalate(tx: Session, now: datetime, page_id: int, person: Person, calls_see
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return "This page is over, so nobody needs to be called."
+    if page.quiet_until is not None:
+        return f"Nobody is called about this until {when(page.quiet_until)}: quiet is agreed. `/aiops silence` and `/aiops maintenance` show by whom, and end it."
     made = calls_of(tx, page.id)
     if len(made) != calls_seen or not call_next(tx, now, "page", page.id):
         return "Somebody is being called already. Look who answers; to call one more, press `Escalate now` again."
@@ -127,8 +129,11 @@ def _lapse(tx: Session, now: datetime, page: Page) -> None:
     _end_warning(tx, now, page, "The time is over, and calling has begun again.")
     page.lapsed_by, page.lapsed_at = person.id, now
     let_go(page)
-    call_anew(tx, now, "page", page.id, ladder_of(tx, tx.get_one(Agent, page.agent_id)))
-    words = f"{named(person)} {how}. The problem is still there, so calling begins again from the start."
+    if page.quiet_until is None:
+        call_anew(tx, now, "page", page.id, ladder_of(tx, tx.get_one(Agent, page.agent_id)))
+        words = f"{named(person)} {how}. The problem is still there, so calling begins again from the start."
+    else:
+        words = f"{named(person)} {how}. Nobody is called now, because quiet is agreed until {when(page.quiet_until)}; calling begins then if the problem is still there."
     audit.record(tx, now, "page.lapse", f"page:{page.id}", came_from="timer", words=words, evidence={"had_by": person.id})
     showing.add_line(tx, now, page, f"lapsed:{int(now.timestamp())}", Message(words))
     showing.show_page(tx, now, page)

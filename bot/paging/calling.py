@@ -15,6 +15,7 @@ from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
+from bot.paging.holding import hold_before_call
 from bot.paging.reading import calls_of, named, page_view
 from bot.paging.rules import Arrival
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person
@@ -52,6 +53,8 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
     page = tx.scalars(select(Page).where(Page.id == climb.subject_id).with_for_update(key_share=True).execution_options(populate_existing=True)).first()
     if page is None or page.resolved_at is not None or page.acked_at is not None:
         stop_climb(tx, now, "page", climb.subject_id, "nobody needs to be called any more")
+        return
+    if hold_before_call(tx, now, page):
         return
     agent = tx.get_one(Agent, page.agent_id)
     if page.test and climb.round > 1:

@@ -16,7 +16,7 @@ from bot.db import wake
 from bot.ladders.flows import live_climb, start_climb, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import messages, rules, showing
+from bot.paging import messages, quieting, rules, showing
 from bot.paging.reading import named, open_page_of, page_view, problem_view, problems_of, was_called
 from bot.paging.rules import Finding, Joins
 from bot.people.flows import Actor, Refused, actor_of, require, roles_of
@@ -54,14 +54,20 @@ def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> 
     if rules.RANK.get(check.severity, 0) > rules.RANK.get(problem.severity, 0):
         problem.severity = check.severity  # what was a notice is worth a page now
     tx.flush()
+    if not quieting.keeps_quiet(tx, now, agent, check, problem):
+        place_problem(tx, now, agent, check, problem)
+    mark_dirty(tx, now, [agent.id])
+    return problem
+
+
+def place_problem(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> None:
+    """Show an open problem where it belongs: a notice in the channel, or a page that calls people. The agent's row is held."""
     if problem.severity != "page":
         _show_notice(tx, now, agent, check, problem)
     elif problem.page_id is None:
         _put_on_page(tx, now, agent, problem)
     else:
         showing.show_page(tx, now, tx.get_one(Page, problem.page_id))
-    mark_dirty(tx, now, [agent.id])
-    return problem
 
 
 def _put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> None:
@@ -90,6 +96,7 @@ def _put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> 
         page.ack_until = rules.ack_ends_worsened(page.renewed_at or page.acked_at, page.ack_until, now)
         page.ack_due_at = max(now, rules.ack_due(page.renewed_at or page.acked_at, page.ack_until))
     audit.record(tx, now, "page.join", f"page:{page.id}", came_from="timer", words=problem.says, evidence={"joins": joins.value})
+    quieting.reconcile(tx, now, page)
     showing.show_page(tx, now, page)
 
 
@@ -101,7 +108,9 @@ def close_problem(tx: Session, now: datetime, check: Check, why: str) -> Problem
     problem.closed_at, problem.closed_why = now, why
     tx.flush()
     agent = tx.get_one(Agent, check.agent_id)
-    if problem.page_id is None:
+    if problem.page_id is None and problem.quiet_until is not None:
+        quieting.show_held(tx, now, agent, problem)
+    elif problem.page_id is None:
         _show_notice(tx, now, agent, check, problem)
     else:
         _off_page(tx, now, problem, why)
@@ -114,6 +123,7 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
     still = [each for each in problems_of(tx, page.id) if each.closed_at is None]
     if still:
         showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
+        quieting.reconcile(tx, now, page)
         showing.show_page(tx, now, page)
     elif page.resolved_at is None:
         resolve_page(tx, now, page, why)
@@ -121,7 +131,7 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
 
 def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | None = None) -> None:
     """It is over: calls not yet sent are dropped, every place is edited, everybody called is told quietly."""
-    page.resolved_at, page.resolved_why, page.ack_due_at, page.checking_at = now, why, None, None
+    page.resolved_at, page.resolved_why, page.ack_due_at, page.checking_at, page.quiet_until = now, why, None, None, None
     page.resolved_by = by_id
     stop_climb(tx, now, "page", page.id, "it recovered" if by_id is None else "it was resolved")
     outbox.drop(tx, showing.cause_of(page.id))

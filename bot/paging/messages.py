@@ -109,7 +109,9 @@ def _headline(page: PageView) -> str:
         return f"{kind}, over"
     if page.root is not None:
         return f"{kind}, part of page {page.root.id}"
-    return f"{kind}, {'snoozed' if page.snoozed else 'acknowledged'}" if page.acked_by else kind
+    if page.acked_by:
+        return f"{kind}, {'snoozed' if page.snoozed else 'acknowledged'}"
+    return f"{kind}, held back" if page.quiet else kind
 
 
 def _agents(page: PageView) -> str:
@@ -176,10 +178,10 @@ def _people(page: PageView) -> str:
         return f"It is over since {when(page.resolved_at)}: {escape(page.resolved_why)} It lasted {lasted}.{by}{_left(page)}"
     if page.acked_by and page.acked_at:
         how = "snoozed it" if page.snoozed else "took it" if page.took else "acknowledged"
-        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. {quiet_until(page.until)} It stays open until {'somebody resolves it' if page.stage == 'suspended' else 'the check recovers'}."
-    told = []
+        return f"*{page.acked_by}* {how} at {clock_time(page.acked_at)}. {quiet_until(page.until)} It stays open until {'somebody resolves it' if page.stage == 'suspended' else 'the check recovers'}.{f' {page.quiet}' if page.quiet else ''}"
+    told = [f"*Nobody is called now.* {page.quiet}"] if page.quiet else []
     if page.lapsed_by and page.lapsed_at:
-        told.append(f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}; calling has begun again.")
+        told.append(f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}{'' if page.quiet else '; calling has begun again'}.")
     if page.calls:
         newest = page.calls[-4:]
         names = ", ".join(f"{each.name} at {clock_time(each.at)}{'' if each.route == 'slack' else ' by ' + each.route}" for each in newest)
@@ -237,6 +239,8 @@ def _short_state(page: PageView) -> str:
         return f"part of page {page.root.id}."
     if page.acked_by:
         return f"{page.acked_by} has it."
+    if page.quiet:
+        return f"nobody is called now: {page.quiet}"
     if page.next is not None:
         return f"nobody has answered; next {page.next.names} at {clock_time(page.next.at)}."
     return "nobody has answered."

@@ -13,6 +13,8 @@ from bot.blocks import channel_link, clip, escape
 from bot.ladders.flows import next_call
 from bot.paging.messages import CallView, PageView, ProblemView
 from bot.paging.rules import RANK
+from bot.quiet.messages import cover_words
+from bot.quiet.reading import covers_named
 from bot.stages.flows import stage_of
 from bot.tables import Agent, Call, Change, Check, Climb, Incident, Page, Person, Problem
 
@@ -95,6 +97,7 @@ def page_view(tx: Session, page: Page) -> PageView:
         test=page.test,
         unconfirmed=not page.test and not owners_named(tx, agent).confirmed,
         why=_why(tx, problems),
+        quiet=quiet_words(tx, page, problems),
     )
 
 
@@ -131,6 +134,15 @@ def _changes(tx: Session, agent: Agent, page: Page) -> tuple[str, ...]:
 def _before(page: Page, change: Change) -> str:
     minutes = int((page.opened_at - change.occurred_at).total_seconds() // 60)
     return f"{minutes} min before" if minutes < 120 else f"{minutes // 60} h before"
+
+
+def quiet_words(tx: Session, page: Page, problems: Sequence[Problem]) -> str:
+    """Why a held page calls nobody: each agreement once."""
+    if page.quiet_until is None:
+        return ""
+    keys = [each.quiet_by for each in problems if each.closed_at is None and each.quiet_until is not None and each.quiet_by]
+    told = "; ".join(cover_words(cover) for cover in covers_named(tx, keys).values())
+    return f"{told[:1].upper()}{told[1:]}" + ("" if told.endswith((".", "!", "?")) else ".")
 
 
 def _why(tx: Session, problems: Sequence[Problem]) -> str:

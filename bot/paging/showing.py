@@ -40,7 +40,7 @@ def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> 
     told = messages.page_message(view, place="dm")
     for person in _in_slack(tx, page, calls):
         outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE)
-    if view.acked_by or view.resolved_at or view.lapsed_at:
+    if view.acked_by or view.resolved_at or view.lapsed_at or view.quiet:
         _quieten(tx, now, view, calls)
 
 
@@ -79,7 +79,9 @@ def _in_slack(tx: Session, page: Page, calls: list[Call]) -> list[Person]:
 def _quieten(tx: Session, now: datetime, view: messages.PageView, calls: list[Call]) -> None:
     """Take the buttons off calls that already stand in Slack: nobody should press what is settled."""
     over = "It is over. There is nothing to do for you." if view.resolved_at else f"{view.acked_by} has it. Nobody else is called."
-    if not view.acked_by and not view.resolved_at and view.lapsed_at is not None:
+    if not view.acked_by and not view.resolved_at and view.quiet:
+        over = f"{view.quiet} Nobody is called about it meanwhile."
+    elif not view.acked_by and not view.resolved_at and view.lapsed_at is not None:
         # Calling has begun again: only the calls made since then are to be answered.
         calls = [call for call in calls if call.called_at < view.lapsed_at]
         over = f"{view.lapsed_by} had it, and calling has begun again. Answer the newest call, or the page itself."

@@ -98,6 +98,7 @@ class PageView:
     test: bool = False
     unconfirmed: bool = False  # its owners have not accepted
     why: str = ""  # why the promise was made
+    quiet: str = ""  # why nobody is called, though it is open: silenced, or in maintenance; escaped, a sentence
     history: str | None = None  # the channel whose thread has the history, where another shows the page
 
     @property

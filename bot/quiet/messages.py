@@ -304,3 +304,22 @@ def _agent_input(agent: str) -> Block:
 
 def _department_input() -> Block:
     return input_block("department", "Department", text_input("department", most=200), hint="Only agents of this department. Leave it empty for one agent.", optional=True)
+
+
+# --- problems that are held back -------------------------------------------------------------------------------------
+
+
+def held_back(agent: str, title: str, says: str, since: datetime, why: str) -> Message:
+    """A problem under agreed quiet, in one quiet line of the channel; `why` is a cover's words."""
+    lead = clip(f"SILENCED {clip(agent, 30)}: {title}", 80)
+    dot = "" if why.endswith((".", "!", "?")) else "."
+    note = f"It is {why}{dot} Nobody is called. If it still fails then, people are."
+    text = f":no_bell: *{escape(lead)}*\n{escape(clip(says, 500))} Since {when(since)}."
+    return Message(f"{escape(lead)}\n{escape(clip(says, 500))} Since {when(since)}. {note}", [section(text), context(note)])
+
+
+def held_over(agent: str, title: str, why: str, since: datetime | None = None, closed_at: datetime | None = None) -> Message:
+    """The same line, once it recovered or is no longer held back."""
+    lead = clip(f"SILENCED {clip(agent, 30)}: {title}", 80)
+    text = f":large_green_circle: It is over since {when(closed_at)}: {escape(why)} It began {when(since)}; nobody was called." if closed_at and since else escape(why)
+    return Message(f"{escape(lead)}\n{text}", [context(f"{escape(lead)}: {text}")])

@@ -1,0 +1,93 @@
+"""Taking silences and maintenance windows over to the open problems: when one begins, ends, or its time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.db import is_standstill
+from bot.ladders.flows import BATCH, POISON
+from bot.paging import quieting, showing
+from bot.paging.flows import locked, place_problem
+from bot.paging.reading import problems_of
+from bot.quality.flows import mark_dirty
+from bot.quiet import rules
+from bot.quiet.reading import live_covers, scope_of
+from bot.tables import Agent, Check, Maintenance, Page, Problem, Silence
+
+log = structlog.get_logger(__name__)
+
+
+def hold_step(tx: Session, now: datetime) -> bool:
+    """Look anew at the problems that a silence or a window began or ceased to cover; says whether there was one."""
+    silences = tx.scalars(select(Silence).where(Silence.taken_at.is_(None)).limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
+    windows = tx.scalars(select(Maintenance).where(Maintenance.taken_at.is_(None)).limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
+    ids = _meant(tx, [*silences, *windows]) if silences or windows else set()
+    for silence in silences:
+        silence.taken_at = now
+    for window in windows:
+        window.taken_at = now
+    due = select(Problem.id).where(Problem.quiet_until <= now, Problem.closed_at.is_(None)).order_by(Problem.quiet_until).limit(BATCH)
+    ids.update(tx.scalars(due))
+    for problem_id in sorted(ids):
+        try:
+            with tx.begin_nested():
+                _look_anew(tx, now, problem_id)
+        except Exception as error:
+            if is_standstill(error):
+                raise
+            log.exception("a quiet problem raised and steps aside", problem=problem_id)
+            problem = tx.get(Problem, problem_id)
+            if problem is not None and problem.quiet_until is not None:
+                problem.quiet_until = now + POISON  # looked at again in a minute
+    return bool(ids or silences or windows)
+
+
+def hold_before_call(tx: Session, now: datetime, page: Page) -> bool:
+    """Whether this page must not call after all: a silence came in the moment in which its problem opened."""
+    if page.test or not live_covers(tx, now):
+        return False
+    for problem in problems_of(tx, page.id):
+        if problem.closed_at is None:
+            check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
+            quieting.keeps_quiet(tx, now, tx.get_one(Agent, problem.agent_id), check, problem)
+    quieting.reconcile(tx, now, page)
+    if page.quiet_until is None:
+        return False
+    showing.show_page(tx, now, page)
+    return True
+
+
+def _meant(tx: Session, rows: Iterable[Silence | Maintenance]) -> set[int]:
+    """The open problems of the agents that these rows name, and those they hold back."""
+    found: set[int] = set()
+    scopes = [(f"{'silence' if isinstance(row, Silence) else 'maintenance'}:{row.id}", scope_of(row)) for row in rows]
+    asked = select(Problem.id, Problem.quiet_by, Agent.slug, Agent.department).join(Agent, Agent.id == Problem.agent_id).where(Problem.closed_at.is_(None))
+    for problem in tx.execute(asked):
+        if any(problem.quiet_by == key or rules.covers_agent(scope, problem.slug, problem.department) for key, scope in scopes):
+            found.add(problem.id)
+    return found
+
+
+def _look_anew(tx: Session, now: datetime, problem_id: int) -> None:
+    agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
+    # The agent's row is the gate, as where problems open.
+    agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
+    sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))
+    problem = tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
+    if problem is None:
+        return
+    was = problem.quiet_until is not None
+    check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
+    if not quieting.keeps_quiet(tx, now, agent, check, problem):
+        if problem.page_id is not None:
+            page = locked(tx, problem.page_id)
+            quieting.reconcile(tx, now, page)
+            showing.show_page(tx, now, page)
+        elif was and check is not None:
+            place_problem(tx, now, agent, check, problem)
+    mark_dirty(tx, now, [agent.id])
