@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,20 +19,24 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import bot.agents.slack
+import bot.autonomy.slack
 import bot.digests.slack
 import bot.feedback.slack
 import bot.home.slack
 import bot.incidents.slack
+import bot.ladders.slack
 import bot.lists.slack
 import bot.outbox.slack
 import bot.paging.slack
+import bot.quiet.slack
 import bot.status.slack
 from bot import __version__
 from bot.agents import owners
 from bot.agents.reading import agents_in_channel, lead_people, owners_named
 from bot.checks import flows as checks
 from bot.checks import http as checks_http
-from bot.checks.http import Pings
+from bot.checks.http import Pings, TakePing
+from bot.checks.pings import Targets
 from bot.checks.probes import Prober
 from bot.clock import Clock, Ids, RandomIds, SystemClock
 from bot.db import Database
@@ -40,10 +45,11 @@ from bot.feedback import http as feedback_http
 from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
 from bot.incidents import flows as incidents
-from bot.intake import gate
+from bot.intake import front, gate
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
+from bot.ladders.telling import rotations_due, rotations_step
 from bot.lanes import Lanes, Urgency
 from bot.lists import flows as lists
 from bot.loops import Due, Loops, Step
@@ -51,10 +57,11 @@ from bot.metrics import Readings
 from bot.outbox.delivery import Delivery
 from bot.outbox.rules import Rhythm
 from bot.outbox.waiting import next_due as next_delivery
-from bot.paging import calling
+from bot.paging import dues
 from bot.paging import http as paging_http
 from bot.paging.acks import acks_step
 from bot.paging.calling import ladders_step
+from bot.paging.holding import hold_step, quiet_moved
 from bot.paging.resolving import recheck_step
 from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
@@ -62,6 +69,8 @@ from bot.people.sync import identify, sync
 from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.folding import Folding
 from bot.quality.gathering import gather_step
+from bot.quiet import windows
+from bot.quiet.flows import silence_ends, silences_step
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
 from bot.routes.pagerduty import PagerDutyRoute
@@ -74,6 +83,7 @@ from bot.surface.edge import Edge, forget_old
 from bot.surface.http import slack_route
 from bot.surface.press import Surface
 from bot.tables import Mark, OutMessage
+from bot.wire import Short
 
 if TYPE_CHECKING:
     from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -98,6 +108,15 @@ class Look(Protocol):
     """When the first row of a room after `now` is due; changes nothing."""
 
     def __call__(self, tx: Session, now: datetime) -> datetime | None: ...
+
+
+
+@dataclass(frozen=True)
+class When:
+    """A step behind a question: where nothing waits, it takes no place in the writers' queue."""
+
+    waits: Flow
+    flow: Flow
 
 
 
@@ -129,6 +148,8 @@ class House:
         self.intake = Intake(self.lanes, self.clock)
         self.prober = Prober(self.lanes, self.clock)
         self.pings = Pings(self.lanes, self.clock)
+        # A secret is needed to make ping addresses and to know them.
+        self.take_ping = TakePing(self.pings, Targets(self.lanes, self.clock, self.signer), self.clock) if self.signer is not None else None
         self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
         self.team: Team | None = None
@@ -152,7 +173,7 @@ class House:
 
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
-            bot.agents.slack, bot.feedback.slack, bot.paging.slack, bot.incidents.slack,
+            bot.agents.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.incidents.slack, bot.autonomy.slack,
             bot.lists.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
@@ -168,9 +189,12 @@ class House:
         links = paging_http.AckLinks(self.signer, self.settings.public_url)
         add("counters", self._flow(gather_step), every=1, rest=0.1)
         add("owners", self._flow(owners.chase_step), every=30)
-        add("checks", self._flow(gather_step, checks.sync_step, checks.look_step, urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
+        add("oncall", self._flow(When(rotations_due, rotations_step)), every=5)
+        add("checks", self._flow(gather_step, When(checks.anything_new, checks.sync_step), When(checks.anything_due, checks.look_step), urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
         add("probes", self.prober.step, every=1)
-        add("ladders", self._flow(acks_step, recheck_step, lambda tx, now: ladders_step(tx, now, links), urgency=Urgency.PAGE), every=0.5, due=self._first(calling.next_due))
+        add("ladders", self._flow(When(dues.somebody_to_call, lambda tx, now: ladders_step(tx, now, links)), When(dues.hold_ends, acks_step), When(dues.look_awaited, recheck_step), urgency=Urgency.PAGE), every=0.5, due=self._first(dues.next_due))
+        quiet = (When(windows.file_waits, windows.registry_step), When(silence_ends, silences_step), When(windows.window_waits, windows.windows_step), When(quiet_moved, hold_step))
+        add("quiet", self._flow(*quiet, urgency=Urgency.PAGE), every=0.5)
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -180,10 +204,16 @@ class House:
         add("housekeeping", self._keep_house, every=3600)
         add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
 
-    def _flow(self, *flows: Flow, urgency: Urgency = Urgency.FLOW) -> Step:
+    def _flow(self, *flows: Flow | When, urgency: Urgency = Urgency.FLOW) -> Step:
         async def step(now: datetime) -> bool:
-            busy = [await self.lanes.write(partial(flow, now=now), urgency=urgency) for flow in flows]
-            return any(busy)
+            busy = False
+            for flow in flows:
+                if isinstance(flow, When):
+                    if not await self.lanes.read(partial(flow.waits, now=now)):
+                        continue
+                    flow = flow.flow
+                busy = await self.lanes.write(partial(flow, now=now), urgency=urgency) or busy
+            return busy
 
         return step
 
@@ -284,7 +314,7 @@ class House:
         """Everything the product answers over HTTP, the hottest first."""
         found: list[BaseRoute] = [
             *intake_http.routes(self.intake),
-            *(checks_http.routes(self.pings, self.lanes, self.clock, self.signer) if self.signer is not None else ()),
+            *([checks_http.route(self.take_ping)] if self.take_ping is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
             gate.route(self.intake.doors, self.lanes),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
@@ -299,6 +329,11 @@ class House:
 
     def asgi(self) -> Starlette:
         return Starlette(routes=self.routes())
+
+    @property
+    def short(self) -> Short:
+        """What need not pass the router: single events and bare pings."""
+        return front.first_of(front.events(self.intake), *([self.take_ping.short] if self.take_ping is not None else ()))
 
     async def _from_slack(self, request: Request) -> Response:
         if self.slack_app is None:

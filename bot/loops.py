@@ -16,6 +16,7 @@ from bot.clock import Clock
 log = structlog.get_logger(__name__)
 
 Step = Callable[[datetime], Awaitable[bool]]  # takes `now`; says whether it found work
+Due = Callable[[datetime], Awaitable[datetime | None]]  # when the first row after `now` is due, as far as the rows tell
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Loop:
     step: Step
     every: float
     rest: float = 0.0
+    due: Due | None = None
+    bell: asyncio.TimerHandle | None = None  # rings when the next row is due; the row is the timer, this only wakes
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     steps: int = 0
     errors: int = 0
@@ -43,13 +46,16 @@ class Loops:
         self._running: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
-    def add(self, name: str, step: Step, *, every: float, rest: float = 0.0) -> None:
+    def add(self, name: str, step: Step, *, every: float, rest: float = 0.0, due: Due | None = None) -> None:
         """Register a step; the order of registration is the order in which tests settle them.
+
+        With `due` the loop is woken at the very moment the next row is due, not up to `every` seconds later. Rows that
+        are due already and were not taken (somebody else holds them) wait for the poll: they never make a loop spin.
 
         A step that many things wake gets a `rest`: seconds it pauses after each turn, and at least nine times as
         long as the turn took: what gathers up takes a tenth of the time at most, and never starves what wakes it.
         """
-        self.loops[name] = Loop(name, step, every, rest)
+        self.loops[name] = Loop(name, step, every, rest, due)
 
     def wake(self, name: str) -> None:
         """Wake a loop from any thread; a name nobody registered is no error (another process may have it)."""
@@ -78,6 +84,8 @@ class Loops:
             self._scheduler = None
         for loop in self.loops.values():
             loop.woken.set()
+            if loop.bell is not None:
+                loop.bell.cancel()
         _, late = await asyncio.wait(self._tasks, timeout=10) if self._tasks else (set(), set())
         for task in late:
             task.cancel()
@@ -111,6 +119,24 @@ class Loops:
                     log.exception("step failed", loop=loop.name)
                     busy = False
                 await asyncio.sleep(max(loop.rest, 9 * (self.clock.monotonic() - began)) if loop.rest else 0)
+            if not loop.woken.is_set() and not self._stopping:
+                await self._set_bell(loop)
+
+    async def _set_bell(self, loop: Loop) -> None:
+        """Ask when the next row is due; further away than the next poll need not be known."""
+        if loop.due is None or loop.ran_at is None:
+            return
+        if loop.bell is not None:
+            loop.bell.cancel()
+            loop.bell = None
+        try:
+            at = await loop.due(loop.ran_at)
+        except Exception:
+            loop.errors += 1
+            log.exception("no row could be asked when it is due; the poll goes on", loop=loop.name)
+            return
+        if at is not None and (wait := (at - self.clock.now()).total_seconds()) < loop.every:
+            loop.bell = asyncio.get_running_loop().call_later(max(wait, 0), loop.woken.set)
 
 
 async def _ring(loop: Loop) -> None:

@@ -128,6 +128,17 @@ def next_due(tx: Session, now: datetime) -> datetime | None:
     return tx.scalars(sought.order_by(Check.due_at).limit(1)).first()
 
 
+def anything_due(tx: Session, now: datetime) -> bool:
+    """Whether a look may find work: asked beside the writers, so that an idle turn takes no place in their queue."""
+    sought = select(Check.id).where(Check.due_at <= now, Check.archived_at.is_(None), Check.kind.not_in(PROBING))
+    return tx.scalars(sought.limit(1)).first() is not None
+
+
+def anything_new(tx: Session, now: datetime) -> bool:
+    """Whether an agent's description changed since its checks were taken over."""
+    return tx.scalars(select(Agent.id).where(Agent.checks_rev < Agent.spec_rev, Agent.archived_at.is_(None)).limit(1)).first() is not None
+
+
 def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calendar: Calendar) -> None:
     for check, agent in checks:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from bot.agents.spec import StepSpec
@@ -57,11 +57,15 @@ def live_climb(tx: Session, kind: str, subject_id: int, *, lock: bool = False) -
     return tx.scalars(sought).first()
 
 
+def may_be_due(now: datetime) -> ColumnElement[bool]:
+    """Climbs whose time has come, or which the clock left behind."""
+    left_behind = or_(and_(Climb.rung > 0, Climb.round_at > now + rules.LATE), Climb.next_at > now + rules.REST + rules.LATE)
+    return or_(Climb.next_at <= now, left_behind)
+
+
 def due_climbs(tx: Session, now: datetime, kind: str) -> list[Climb]:
     """Up to 100 climbs that may have to call now (see is_ready), claimed for this transaction."""
-    left_behind = or_(and_(Climb.rung > 0, Climb.round_at > now + rules.LATE), Climb.next_at > now + rules.REST + rules.LATE)
-    due = or_(Climb.next_at <= now, left_behind)
-    sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), due).order_by(Climb.next_at)
+    sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), may_be_due(now)).order_by(Climb.next_at)
     return list(tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True, key_share=True)))
 
 
