@@ -112,7 +112,7 @@ def hosts() -> str:
         ("your mail server", "with AIOPS_SMTP_URL, for people whose `wake` names email", "pages"),
         (code(str(pagerduty)), "for people whose `wake` names pagerduty (AIOPS_PAGERDUTY_URL)", "pages"),
         ("addresses under `webhook:` in aiops.yml", "for people whose `wake` names webhook", "pages, signed"),
-        ("addresses of `http` and `prometheus` checks in aiops.yml", "as often as each check says", "a GET or HEAD"),
+        ("addresses of `http`, `upstream` and `prometheus` checks in aiops.yml", "as often as each check says", "a GET or HEAD, or (`tcp://`) a connection and nothing more"),
         ("your PostgreSQL", "with AIOPS_DATABASE_URL", "everything the bot remembers"),
     ))  # fmt: skip
 

@@ -18,7 +18,7 @@ from bot.checks.kinds.words import DAY
 from bot.quality import counting
 from bot.quality.counting import BUCKET_SECONDS
 from bot.quality.reading import Totals, add_row
-from bot.tables import Agent, Day, Tally
+from bot.tables import Agent, Day, Stage, Tally
 
 if TYPE_CHECKING:
     from bot.checks.facts import Calendar
@@ -89,6 +89,7 @@ def _volumes(tx: Session, now: datetime, zone: str, of: str, ids: list[int], cal
         begin, until = day_bounds(last_week, zone)[0], at_local(date.fromisoformat(last_week), local.time(), zone)
         wanted = select(Tally.agent_id, func.sum(Tally.n)).where(Tally.agent_id.in_(ids), Tally.metric == metric, Tally.bucket_at >= begin, Tally.bucket_at < until).group_by(Tally.agent_id)
         parts = {agent_id: int(n) for agent_id, n in tx.execute(wanted)}
+    resumed = {agent_id: local_day(at, zone) for agent_id, at in tx.execute(select(Stage.agent_id, Stage.resumed_at).where(Stage.agent_id.in_(ids))) if at is not None}
     return {
         agent_id: VolumeFacts(
             today=today,
@@ -97,11 +98,12 @@ def _volumes(tx: Session, now: datetime, zone: str, of: str, ids: list[int], cal
             before=tuple(by_day.get((agent_id, day), 0) for day in weeks[today]),
             part=parts.get(agent_id, 0),
             whole=by_day.get((agent_id, last_week), 0),
-            today_is_holiday=_holiday(today, calendar),
+            today_is_holiday=_holiday(today, calendar) or resumed.get(agent_id, "") >= today,
             yesterday=yesterday,
             yesterday_count=by_day.get((agent_id, yesterday), 0),
             yesterday_before=tuple(by_day.get((agent_id, day), 0) for day in weeks[yesterday]),
-            yesterday_is_holiday=_holiday(yesterday, calendar),
+            yesterday_is_holiday=_holiday(yesterday, calendar) or resumed.get(agent_id, "") >= yesterday,
+            rested=resumed.get(agent_id, "") >= yesterday,
         )
         for agent_id in ids
     }

@@ -22,7 +22,7 @@ from bot.checks.kinds.quality import QualityFacts, QualitySpec
 from bot.checks.kinds.run_failed import RunFacts, RunFailedSpec, RunSeen
 from bot.feedback.rules import may_show_text
 from bot.quality.reading import score
-from bot.tables import Agent, Alert, Check, Output, Ping, Run
+from bot.tables import Agent, Alert, Check, Output, Ping, Run, Stage
 
 TARGET = 0.80  # of agents whose registry entry names none
 RUNS_BACK = 30
@@ -63,7 +63,8 @@ def silence_facts(tx: Session, now: datetime, agent: Agent, spec: NoDataSpec, ca
                 wanted = wanted.where(Output.known)  # a stub made by a rating is no word of the agent
             if (last := tx.scalar(wanted)) is not None:
                 heard.append(last)
-    return SilenceFacts(max(heard, default=None), agent.created_at, agent.zone, calendar.working_days, calendar.holidays)
+    resumed_at = tx.scalar(select(Stage.resumed_at).where(Stage.agent_id == agent.id))
+    return SilenceFacts(max(heard, default=None), agent.created_at, agent.zone, calendar.working_days, calendar.holidays, resumed_at)
 
 
 def quality_facts(tx: Session, now: datetime, agent: Agent, spec: QualitySpec, calendar: Calendar) -> QualityFacts:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bot.agents.spec import EvaluationSpec
 from bot.clock import Clock
 from bot.lanes import Lanes
-from bot.tables import Agent
+from bot.tables import Agent, Check, Stage
 
 FRESH = 5.0  # seconds until an agent is read again: a changed zone or rule takes effect after that
 _REMEMBERED = 50_000
@@ -30,6 +30,8 @@ class AgentRef:
     store_text: bool
     seen: set[tuple[str, str]] = field(default_factory=set)
     read_at: float = 0.0
+    troubled: bool = False  # a check of its runs fails: the next run may end that, so it is looked at at once
+    ordered: str = ""  # the stage in force, where a check sees to it that runs obey it
 
 
 def agent_ref(agent: Agent) -> AgentRef:
@@ -44,8 +46,19 @@ def read_agents(tx: Session, slugs: Iterable[str]) -> list[AgentRef]:
     """Those of the named agents that exist, the archived ones too."""
     wanted, found = sorted(slugs), []
     for start in range(0, len(wanted), 500):
-        found += [agent_ref(agent) for agent in tx.scalars(select(Agent).where(Agent.slug.in_(wanted[start : start + 500])))]
+        part = [agent_ref(agent) for agent in tx.scalars(select(Agent).where(Agent.slug.in_(wanted[start : start + 500])))]
+        _note_checks(tx, {ref.id: ref for ref in part})
+        found += part
     return found
+
+
+def _note_checks(tx: Session, refs: dict[int, AgentRef]) -> None:
+    """Which of their runs must be looked at soon (see noticing.look_at_failures)."""
+    live = (Check.agent_id.in_(refs), Check.kind.in_(("run_failed", "stage")), Check.archived_at.is_(None))
+    for row in tx.execute(select(Check.agent_id, Check.kind, Check.state, Stage.stage).join(Stage, Stage.agent_id == Check.agent_id).where(*live)):
+        refs[row.agent_id].troubled |= row.state == "failing"
+        if row.kind == "stage":
+            refs[row.agent_id].ordered = row.stage
 
 
 class AgentBook:

@@ -1,9 +1,10 @@
-"""What newly stored events set off at once: an agent heard for the first time, and failed runs."""
+"""What newly stored events set off at once: an agent heard for the first time, and runs that a check must see."""
 
 from __future__ import annotations
 
 from sqlalchemy import bindparam, or_, select, update
 
+from bot.checks.kinds.stage import STOPPED
 from bot.db import wake
 from bot.intake import messages
 from bot.intake.events import RunEvent
@@ -31,11 +32,11 @@ def first_heard(work: Work, accepted: list[Item]) -> None:
 
 
 # Built once: nearly every group holds a failure, and building it anew was 11% of the server's time in the interpreter.
-_DUE_BY_FAILURE = (
+_DUE_BY_RUNS = (
     select(Check.id)
     .where(
         Check.agent_id.in_(bindparam("agents", expanding=True)),
-        Check.kind == "run_failed",
+        Check.kind.in_(("run_failed", "stage")),
         Check.archived_at.is_(None),
         or_(Check.due_at.is_(None), Check.due_at > bindparam("now", type_=UtcDateTime)),
     )
@@ -45,11 +46,19 @@ _DUE_BY_FAILURE = (
 
 
 def look_at_failures(work: Work, accepted: list[Item]) -> None:
-    """A failed run makes the agent's run_failed checks due at once."""
-    failed = {item.agent.id for item in accepted if isinstance(item.event, RunEvent) and item.event.status == "failed"}
-    if not failed:
+    """A failed run, one of an agent whose runs fail, or one in another stage than ordered: its checks are due at once."""
+    told = set[int]()
+    for item in accepted:
+        run, agent = item.event, item.agent
+        if not isinstance(run, RunEvent):
+            continue
+        if run.status == "failed":
+            agent.troubled = True  # what ends it is looked at at once, too
+        if agent.troubled or (agent.ordered and run.stage != agent.ordered and (run.stage or agent.ordered in STOPPED)):
+            told.add(agent.id)
+    if not told:
         return
-    ids = work.tx.scalars(_DUE_BY_FAILURE, {"agents": sorted(failed), "now": work.now}).all()
+    ids = work.tx.scalars(_DUE_BY_RUNS, {"agents": sorted(told), "now": work.now}).all()
     if ids:
         work.tx.execute(update(Check).where(Check.id.in_(ids)).values(due_at=work.now))
         wake(work.tx, "checks")

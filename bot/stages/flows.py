@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot import audit
@@ -15,8 +15,9 @@ from bot.db import wake
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.stages import messages, rules
-from bot.tables import Agent, Person, Stage
+from bot.tables import Agent, Check, Person, Stage
 
+STOPPED = ("suspended", "retired")
 STAGES = ("shadow", "assisted", "autonomous", "suspended", "retired")
 MEANING = {
     "shadow": "runs beside people, and nothing it makes is used",
@@ -44,12 +45,24 @@ def order_stage(tx: Session, now: datetime, agent: Agent, stage: str, by_id: int
     if row.stage == stage:
         return row
     before = row.stage
+    row.back_to = rules.back_to(before, stage, row.back_to)
     row.stage, row.since, row.reason, row.by_id, row.rev = stage, now, reason, by_id, row.rev + 1
     audit.record(
         tx, now, "stage.order", f"agent:{agent.slug}", person_id=by_id, came_from=came_from, words=reason, evidence={"before": before, "after": stage, "rev": row.rev}
     )
+    if before in STOPPED and stage not in STOPPED:
+        row.resumed_at = now
+        _resume_checks(tx, now, agent)
     wake(tx, "gate")
     return row
+
+
+def _resume_checks(tx: Session, now: datetime, agent: Agent) -> None:
+    """The checks of an agent that works again are looked at now, and nothing is missed that fell into its rest."""
+    live = (Check.agent_id == agent.id, Check.archived_at.is_(None), Check.wrong_at.is_(None))
+    tx.execute(update(Check).where(*live).values(watched_at=now, due_at=now).execution_options(synchronize_session=False))
+    wake(tx, "checks")
+    wake(tx, "probes")
 
 
 def lower_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Person, reason: str) -> bool:
@@ -63,6 +76,22 @@ def lower_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Pe
     row = order_stage(tx, now, agent, stage, person.id, reason)
     if agent.channel_id:
         told = messages.ordered(agent.name, stage, now, escape(person.name or "Somebody"), reason, _whom_to_ask(tx, agent, person))
+        outbox.show(tx, now, key=f"stage:{agent.id}:{row.rev}", to=agent.channel_id, message=told, priority=Priority.PAGE)
+    return True
+
+
+def raise_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Person, reason: str) -> bool:
+    """Give an agent back what was taken from it, at most the stage it was lowered from, and tell its owner channel.
+
+    False where that is no way back (any more): more than it ever had takes evidence and an approval.
+    """
+    held = tx.scalars(select(Stage).where(Stage.agent_id == agent.id).with_for_update().execution_options(populate_existing=True)).one()
+    if stage not in rules.ways_back(held.stage, held.back_to):
+        return False
+    before = held.stage
+    row = order_stage(tx, now, agent, stage, person.id, reason)
+    if agent.channel_id:
+        told = messages.given_back(agent.name, before, stage, now, escape(person.name or "Somebody"), reason, row.back_to)
         outbox.show(tx, now, key=f"stage:{agent.id}:{row.rev}", to=agent.channel_id, message=told, priority=Priority.PAGE)
     return True
 

@@ -107,6 +107,8 @@ class Stage(Table):
     since: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text, default="")
     by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    back_to: Mapped[str | None] = mapped_column(String(16))  # the freest stage before it was lowered: as far as the way back goes
+    resumed_at: Mapped[datetime | None]  # when it last began to work again after it was stopped: silence before is no failure
 
 
 class Registry(Table):

@@ -155,3 +155,26 @@ async def test_an_agent_that_runs_though_it_was_stopped_pages_its_owner(database
         assert [each for each in t.ws.dm("omar") if "though it is stopped" in str(each)]
         await t.move(hours=1, minutes=1)
         assert says(t, "No run in the last hour; suspended is in force")
+
+
+async def test_an_ok_run_after_a_failed_one_ends_the_page_in_the_same_moment(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply(registry("{kind: run_failed}"))
+        await report(t, "run", 1, "bad", status="failed", error="the index is gone")
+        await t.settle()
+        assert says(t, "The last run failed: the index is gone.")
+        assert not says(t, "The last run was ok.")
+        await report(t, "run", 1, "good", status="ok")
+        await t.settle()
+        assert says(t, "The last run was ok.")
+
+
+async def test_a_run_in_another_stage_than_ordered_is_told_in_the_same_moment(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply(registry("{kind: stage, grace: 5m}"))
+        await t.move(minutes=10)
+        await report(t, "run", 1, "good", status="ok", stage="autonomous")
+        await t.settle()
+        await report(t, "run", 1, "wrong", status="ok", stage="shadow")
+        await t.settle()
+        assert says(t, "it runs as shadow, not autonomous")

@@ -39,12 +39,15 @@ class SilenceFacts:
     zone: str = "UTC"
     working_days: frozenset[int] = frozenset(range(5))
     holidays: frozenset[date] = frozenset()
+    resumed_at: datetime | None = None  # when it last began to work again after it was stopped
 
 
 def judge(facts: SilenceFacts, spec: NoDataSpec, now: datetime) -> Finding:
     """Failing once more than `within` of counted time has gone by without a word."""
     what = {"any": "run or output", "run": "run", "output": "output"}[spec.of]
     heard = facts.last_at or facts.known_since
+    if facts.resumed_at is not None:
+        heard = max(heard, facts.resumed_at)  # while it was stopped, it was right to be silent
     quiet = max(now - heard, timedelta(0)) if spec.always else working_time(heard, now, facts.zone, facts.working_days, facts.holidays)
     hours = round(quiet.total_seconds() / 3600, 2)
     limit = round(spec.within.total_seconds() / 3600, 2)

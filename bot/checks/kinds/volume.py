@@ -52,6 +52,7 @@ class VolumeFacts:
     yesterday_count: int = 0
     yesterday_before: Sequence[int] = ()
     yesterday_is_holiday: bool = False
+    rested: bool = False  # it was stopped for part of today or yesterday, which are then taken for holidays
 
 
 def at_work(counts: Sequence[int]) -> list[int]:
@@ -93,7 +94,9 @@ def judge(facts: VolumeFacts, spec: VolumeSpec, now: datetime) -> Finding:
         name = _weekday(facts.yesterday)
         return _compared(facts.yesterday_count, usual, yesterday_before, spec, now, f"yesterday ({name})", f"{name}s", part=False)
     nothing = not any((*before, *yesterday_before, facts.so_far, facts.yesterday_count))
-    if facts.today_is_holiday or facts.yesterday_is_holiday:
+    if facts.rested:
+        says = "A day on which it was stopped is not compared with other weeks."
+    elif facts.today_is_holiday or facts.yesterday_is_holiday:
         says = "A holiday is not compared with other weeks."
     elif usual_of(before) is None and usual is None:
         says = f"No {spec.of} was reported in four weeks." if nothing else f"Nothing to compare with yet: {FEWEST_WEEKS} earlier weeks are needed."

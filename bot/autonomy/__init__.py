@@ -1,0 +1,1 @@
+"""How much an agent may do, and the way back to what it could do before."""
