@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from bot.blocks import actions, button
 from bot.clock import MovedClock
 from bot.feedback.rules import REASONS
-from bot.tables import AgentOwner, Digest, Incident, IncidentItem, OutMessage, Output, Page, Review, Shift
+from bot.tables import AgentOwner, Check, Digest, Incident, IncidentItem, Maintenance, OutMessage, Output, Page, Review, Silence, Shift
 from bot.tables.table import Table
 from bot.workspace import signature
 from tests.kit.house import REGISTRY, Town, town
@@ -57,6 +57,12 @@ THING = {
     "paging.resolve": ("page",),
     "paging.review": ("page",),
     "paging.stop": ("page",),
+    "quiet.silence": ("agent",),
+    "quiet.end": ("silence",),
+    "quiet.watch": ("check",),
+    "quiet.maintenance": ("agent",),
+    "quiet.end_window": ("window",),
+    "quiet.skip": ("window",),
     "status.agent": ("agent",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
@@ -74,6 +80,8 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "paging.snooze": ("page", {"until": "8h"}),
     "paging.resolve": ("page", {"how": "wrong:1"}),
     "paging.stop": ("page", {"reason": "because I can"}),
+    "quiet.silence": ("", {"agent": "support-triage", "lasts": "2h", "reason": "because I can"}),
+    "quiet.maintenance": ("", {"agent": "support-triage", "cron": "0 22 * * sun", "zone": "UTC", "lasts": "2h", "reason": "because I can"}),
 }
 WORDS = {
     "": "something unheard of",
@@ -93,6 +101,9 @@ WORDS = {
     "pages": "pages ack 1",
     "reopen": "reopen 1",
     "stage": "stage support-triage",
+    "maintenance": "maintenance support-triage now 2h because I can",
+    "silence": "silence support-triage 2h because I can",
+    "silences": "silences support-triage 2h because I can",
     "status": "status",
     "waive": "waive 1 because",
 }
@@ -111,6 +122,9 @@ async def scene(t: Town) -> dict[str, str]:
     page = await t.read(lambda tx: tx.scalars(select(Page)).one())
     await t.ws.press("omar", "support-ai", (await place(t, f"page:{page.id}:channel"))[1], "surface.menu", f"incidents.open page:{page.id}")
     await t.settle()
+    await t.ws.command("omar", "support-ai", "/aiops", "silence support-triage check:never-* 7d it is quiet anyway")
+    await t.ws.command("omar", "support-ai", "/aiops", 'maintenance support-triage cron:"0 22 1 1 *" 1h once a year')
+    await t.settle()
     await t.move(days=3)  # Monday: a digest and a review
     assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
     await t.ws.command("lea", "support-ai", "/aiops", "oncall take night-watch for 8h")
@@ -118,11 +132,12 @@ async def scene(t: Town) -> dict[str, str]:
 
     def found(tx: Session) -> dict[str, str]:
         output, review = tx.scalars(select(Output)).all()[0], tx.scalars(select(Review)).all()[0]
-        owner = tx.scalars(select(AgentOwner)).all()[0]
+        owner, window = tx.scalars(select(AgentOwner)).all()[0], tx.scalars(select(Maintenance)).one()
         return {
             "output": f"output:{output.id}", "page": f"page:{page.id}", "review": f"review:{review.id}", "owner": f"owner:{owner.id}",
             "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
+            "silence": f"silence:{tx.scalars(select(Silence)).one().id}", "check": f"check:{tx.scalars(select(Check)).all()[0].id}", "window": f"maintenance:{window.id}:{int(window.starts_at.timestamp())}",
             "reviews": f"reviews:{review.local_day}", "status": "status", "rotation": "night-watch", "shift": f"shift:{shift_id}",
         }  # fmt: skip
 

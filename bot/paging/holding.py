@@ -22,6 +22,16 @@ from bot.tables import Agent, Check, Maintenance, Page, Problem, Silence
 log = structlog.get_logger(__name__)
 
 
+def quiet_moved(tx: Session, now: datetime) -> bool:
+    """Whether a silence or a window began or ended, or a problem's quiet time is up."""
+    asked = (
+        select(Silence.id).where(Silence.taken_at.is_(None)),
+        select(Maintenance.id).where(Maintenance.taken_at.is_(None)),
+        select(Problem.id).where(Problem.quiet_until <= now, Problem.closed_at.is_(None)),
+    )
+    return any(tx.scalars(each.limit(1)).first() is not None for each in asked)
+
+
 def hold_step(tx: Session, now: datetime) -> bool:
     """Look anew at the problems that a silence or a window began or ceased to cover; says whether there was one."""
     silences = tx.scalars(select(Silence).where(Silence.taken_at.is_(None)).limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()

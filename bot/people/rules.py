@@ -42,6 +42,8 @@ class Act(StrEnum):
     STAY_ON = "say that one is still on a page"
     ESCALATE = "have the next person called at once"
     RESOLVE = "resolve a page, or silence a check that is wrong"
+    SILENCE = "silence an agent, or plan its maintenance"
+    SILENCE_MANY = "silence many agents, or plan their maintenance"
     HUMAN_REVIEW = "put an agent under human review"
     STOP_AGENT = "stop an agent"
     START_AGENT = "let a stopped or reviewed agent work as before"
@@ -79,6 +81,8 @@ RULES: dict[Act, Rule] = {
     Act.STAY_ON: Rule(frozenset({Role.RESPONDER}), "Only the person who has this page can say so. `Escalate now` calls the owners next on the ladder."),
     Act.ESCALATE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "The next person is called by an owner of the agent, somebody called for this page, or a lead."),
     Act.RESOLVE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "A page is resolved by an owner of the agent, somebody called for it, or a lead."),
+    Act.SILENCE: Rule(_OWNERS | {Role.LEAD}, "An agent is silenced, and its maintenance planned, by an owner of the agent or a lead."),
+    Act.SILENCE_MANY: Rule(frozenset({Role.LEAD}), "What may cover several agents is for a lead; an owner of the agent can silence it alone, by its id."),
     Act.HUMAN_REVIEW: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "Human review is ordered by an owner of the agent, somebody called for it, or a lead."),
     Act.STOP_AGENT: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is stopped by an owner of the agent, somebody called for it, or a lead."),
     Act.START_AGENT: Rule(frozenset({Role.BUSINESS, Role.OPERATIONS, Role.LEAD}), "An agent is let work again by its business owner, its operations owner, or a lead."),

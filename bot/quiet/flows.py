@@ -36,7 +36,6 @@ def add_silence(tx: Session, now: datetime, scope: Scope, until: datetime, reaso
         outbox.show(tx, now, key=f"silence:{row.id}:{channel}", to=channel, message=messages.silenced(view), priority=Priority.PAGE)
     evidence = {"agent": row.agent, "department": row.department, "check": row.check_name, "kind": row.kind, "severity": row.severity, "until": until.isoformat()}
     audit.record(tx, now, "silence.add", f"silence:{row.id}", person_id=by_id, words=reason, evidence=evidence)
-    wake(tx, "ladders")
     wake(tx, "quiet")
     return row
 
@@ -55,8 +54,13 @@ def end_silence(tx: Session, now: datetime, silence_id: int, by_id: int | None) 
         if outbox.find(tx, f"silence:{row.id}:{channel}") is not None:
             outbox.show(tx, now, key=f"silence:{row.id}:{channel}", to=channel, message=messages.silence_was(view, now), priority=Priority.ANSWER)
     audit.record(tx, now, "silence.end", f"silence:{row.id}", person_id=by_id, came_from="slack" if by_id else "timer", words=row.reason)
-    wake(tx, "ladders")
+    wake(tx, "quiet")
     return True
+
+
+def silence_ends(tx: Session, now: datetime) -> bool:
+    """Whether a silence's time is up."""
+    return tx.scalars(select(Silence.id).where(Silence.ended_at.is_(None), Silence.until <= now).limit(1)).first() is not None
 
 
 def silences_step(tx: Session, now: datetime) -> bool:

@@ -58,7 +58,7 @@ def end_window(tx: Session, now: datetime, maintenance_id: int, stamp: int, by_i
     _tell_end(tx, now, row, by.name or "Somebody")
     audit.record(tx, now, "maintenance.end", f"maintenance:{row.id}", person_id=by_id, words=row.reason)
     _go_on(row, now)
-    wake(tx, "ladders")
+    wake(tx, "quiet")
     return True
 
 
@@ -71,6 +71,11 @@ def skip_window(tx: Session, now: datetime, maintenance_id: int, stamp: int, by_
     _go_on(row, now)
     wake(tx, "quiet")
     return row
+
+
+def window_waits(tx: Session, now: datetime) -> bool:
+    """Whether a window begins or ends."""
+    return tx.scalars(select(Maintenance.id).where(Maintenance.due_at <= now).limit(1)).first() is not None
 
 
 def windows_step(tx: Session, now: datetime) -> bool:
@@ -96,12 +101,12 @@ def _move_on(tx: Session, now: datetime, row: Maintenance) -> None:
         late = now - row.starts_at > rules.LATE and row.made_at < row.starts_at
         _tell(tx, now, row, "start", messages.window_begun(window_view(tx, row), late=late))
         audit.record(tx, now, "maintenance.begin", f"maintenance:{row.id}", came_from="timer", words=row.reason, evidence=_evidence(row))
-        wake(tx, "ladders")
+        wake(tx, "quiet")
     elif step is Move.END:
         _tell_end(tx, now, row, "")
         audit.record(tx, now, "maintenance.end", f"maintenance:{row.id}", came_from="timer", words=row.reason)
         _go_on(row, now)
-        wake(tx, "ladders")
+        wake(tx, "quiet")
     elif step is Move.MISSED:
         _tell(tx, now, row, "over", messages.window_missed(window_view(tx, row)))
         audit.record(tx, now, "maintenance.missed", f"maintenance:{row.id}", came_from="timer", words=row.reason, evidence=_evidence(row))
@@ -157,9 +162,19 @@ def _evidence(row: Maintenance) -> dict[str, Any]:
 # --- windows written in aiops.yml ------------------------------------------------------------------------------------
 
 
+def file_waits(tx: Session, now: datetime) -> bool:
+    """Whether a file was applied whose windows are not taken over yet."""
+    mark = tx.get(Mark, TAKEN_OVER)
+    return _newest(tx) != (mark.value.get("id") if mark is not None else None)
+
+
+def _newest(tx: Session) -> int | None:
+    return tx.scalars(select(Registry.id).order_by(Registry.id.desc()).limit(1)).first()
+
+
 def registry_step(tx: Session, now: datetime) -> bool:
     """Take over the windows of a newly applied file; says whether there was one."""
-    newest = tx.scalars(select(Registry.id).order_by(Registry.id.desc()).limit(1)).first()
+    newest = _newest(tx)
     mark = tx.scalars(select(Mark).where(Mark.name == TAKEN_OVER).with_for_update()).first()
     if newest is None or (mark is not None and mark.value.get("id") == newest):
         return False
@@ -221,7 +236,6 @@ def _take_over(tx: Session, now: datetime, row: Maintenance | None, source: str,
     row.taken_at = None
     tx.flush()
     wake(tx, "quiet")
-    wake(tx, "ladders")
 
 
 def _take_away(tx: Session, now: datetime, row: Maintenance) -> None:
@@ -232,4 +246,4 @@ def _take_away(tx: Session, now: datetime, row: Maintenance) -> None:
     row.closed_at, row.due_at, row.taken_at = now, None, None
     audit.record(tx, now, "maintenance.remove", f"maintenance:{row.id}", came_from="file", words=row.reason)
     tx.flush()
-    wake(tx, "ladders")
+    wake(tx, "quiet")

@@ -27,6 +27,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("incident open <agent>", "start the failure protocol"),
             ("incident", "the open incidents"),
             ("oncall", "who is on call in each rotation; `oncall take <rotation> until friday 18:00` takes a shift, `oncall undo` gives it back"),
+            ("silence <agent> [check] 2h <why>", "a problem calls nobody for a while; `silence` lists what is silenced, and ends it"),
+            ("maintenance <agent> tonight 22:00 2h <what>", "plan a window in which nobody is called; `maintenance` lists them"),
             ("away until <day>", "while you are away your backup is called; `away` shows it, `away over` ends it"),
         ),
     ),

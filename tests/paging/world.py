@@ -21,11 +21,15 @@ from bot.incidents.slack import WORDS as INCIDENT_WORDS
 from bot.outbox import flows as outbox
 from bot.paging.acks import acks_step
 from bot.paging.calling import Links, ladders_step
+from bot.paging.holding import hold_step
 from bot.paging.resolving import recheck_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
 from bot.paging.slack import VIEWS as PAGE_VIEWS
 from bot.paging.slack import WORDS as PAGE_WORDS
 from bot.people.flows import Actor, Refused, actor_of
+from bot.quiet import slack as quiet
+from bot.quiet.flows import silences_step
+from bot.quiet.windows import registry_step, windows_step
 from bot.surface.press import MENU, Answer, Ask, Press, Surface, Tell
 from bot.tables import Agent, AgentOwner, Call, Channel, Check, OutMessage, Page, Person, Problem, Registry, Run, Stage
 from bot.workspace.blocks import check_blocks, check_view
@@ -45,6 +49,7 @@ class World:
         self.links = links
         self.surface = Surface()
         self.surface.add(actions=PAGE_ACTIONS, views=PAGE_VIEWS, words=PAGE_WORDS)
+        self.surface.add(actions=quiet.ACTIONS, views=quiet.VIEWS, words=quiet.WORDS)
         self.surface.add(actions=INCIDENT_ACTIONS, views=VIEWS, shortcuts=SHORTCUTS, words=INCIDENT_WORDS)
         self.accepts: Callable[[OutMessage], bool] = lambda row: True
         self._posts = 0
@@ -80,7 +85,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
