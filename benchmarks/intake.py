@@ -69,7 +69,6 @@ def serve(kind: str, url: str) -> None:
     from starlette.routing import Route
 
     from bot.app import House
-    from bot.intake.front import Front
     from bot.lanes import Lanes, Urgency
     from bot.logs import set_up_logs
     from bot.serve import listening, tune
@@ -83,7 +82,7 @@ def serve(kind: str, url: str) -> None:
         if kind == "bare":
             db = Database(url)
             db.hold()
-            app: Any = Starlette(routes=[Route("/v1/events", Bare(Lanes(db)), methods=["POST"])])
+            short, app = None, Starlette(routes=[Route("/v1/events", Bare(Lanes(db)), methods=["POST"])])
         else:
             house = House(read_settings({"AIOPS_MODE": "slack", "AIOPS_DATABASE_URL": url}))
             house.db.hold()
@@ -94,10 +93,10 @@ def serve(kind: str, url: str) -> None:
                 await house.lanes.write(lambda tx: tx.add(decision), urgency=Urgency.PRESS)
                 return Response(status_code=200)
 
-            app = Front(house.intake, Starlette(routes=[*house.routes(), Route("/click", click, methods=["POST"])]))
+            short, app = house.short, Starlette(routes=[*house.routes(), Route("/click", click, methods=["POST"])])
             await house.open()
             house.loops.start()
-        async with listening(app, sock):
+        async with listening(app, sock, short=short):
             print(sock.getsockname()[1], flush=True)
             await asyncio.Event().wait()
 

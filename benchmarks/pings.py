@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -40,17 +40,17 @@ SECRET = "a secret for benchmarks"
 
 def serve(kind: str, url: str) -> None:
     """Serve until killed; prints the port."""
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import Route
 
     from bot.checks import flows
-    from bot.checks.http import Pings, routes
+    from bot.checks.http import Pings, TakePing, route
+    from bot.checks.pings import Targets
     from bot.lanes import Lanes, Urgency
     from bot.loops import Loops
+    from bot.serve import listening, tune
 
-    gc.freeze()  # as bot/serve.py does
-    gc.set_threshold(20_000, 10, 10)
+    tune()
     clock = SystemClock()
     loops = Loops(clock)
     db = Database(url, on_wake=loops.wake)
@@ -61,18 +61,18 @@ def serve(kind: str, url: str) -> None:
         return bool(await lanes.write(lambda tx: flows.look_step(tx, now), urgency=Urgency.PAGE))
 
     loops.add("checks", look, every=0.5)
-    table = routes(Pings(lanes, clock), lanes, clock, Signer([SECRET])) if kind == "ours" else [Route("/ping/{rest:path}", Bare(lanes))]
 
     async def main() -> None:
-        config = uvicorn.Config(Starlette(routes=table), port=0, loop="none", http="httptools", ws="none", lifespan="off", access_log=False, log_level="warning")
-        server = uvicorn.Server(config)
+        sock = socket.create_server(("127.0.0.1", 0))
         if kind == "ours":
+            take = TakePing(Pings(lanes, clock), Targets(lanes, clock, Signer([SECRET])), clock)
+            table, short = [route(take)], take.short
             loops.start()
-        task = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-        await task
+        else:
+            table, short = [Route("/ping/{rest:path}", Bare(lanes))], None
+        async with listening(Starlette(routes=table), sock, short=short):
+            print(sock.getsockname()[1], flush=True)
+            await asyncio.Event().wait()
 
     uvloop.run(main())
 

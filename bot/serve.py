@@ -27,12 +27,12 @@ from bot.db import SCHEMA, Database, DatabaseInUse, SchemaMismatch
 from bot.demo import life
 from bot.demo.town import NOTE, SETTLING, town
 from bot.digests import flows as digests
-from bot.intake.front import Front
 from bot.jobs import KIND_SPECS, jobs_of
 from bot.logs import set_up_logs
 from bot.outbox.rules import Rhythm
 from bot.settings import Settings, SettingsError, read_settings
 from bot.signing import Signer
+from bot.wire import Short, with_short_way
 from bot.workspace import Workspace, create_workspace, tended
 from bot.workspace.ui import LoopbackOnly
 
@@ -105,7 +105,7 @@ async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     _prepare(house.db, migrate=house.db.is_sqlite)
     if await house.lanes.read(life.is_demo):
         raise SettingsError("this database holds the demo fleet: give a real workspace a database of its own (AIOPS_DATABASE_URL)")
-    await stack.enter_async_context(listening(Front(house.intake, house.asgi()), sock, trusted_proxies=settings.trusted_proxies))
+    await stack.enter_async_context(listening(house.asgi(), sock, short=house.short, trusted_proxies=settings.trusted_proxies))
     await house.open()
     await house.listen()
     await _run(house, settings, stack)
@@ -130,7 +130,7 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     token, signing = (key.get_secret_value() if key else "" for key in keys)
     workspace.seed(town(manifest, bot_token=token, signing_secret=signing, app_token="", request_url=f"{settings.base_url}/slack/events"))
     routes: list[BaseRoute] = [*house.routes(), Mount("/", create_workspace(workspace))]
-    await stack.enter_async_context(listening(LoopbackOnly(Front(house.intake, Starlette(routes=routes))), sock))
+    await stack.enter_async_context(listening(LoopbackOnly(Starlette(routes=routes)), sock))
     print(f"\n  aiops-bot is at {settings.base_url}/  (a local workspace with a demo fleet; Ctrl-C stops it)\n", file=sys.stderr)
     await house.open()
     await _run(house, settings, stack, turn=False)
@@ -204,10 +204,13 @@ def _manifest() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp, sock: socket.socket, *, trusted_proxies: str = "") -> AsyncIterator[None]:
-    """Answer on this socket for as long as the block lasts; what a proxy says of the caller is believed only of those named."""
+async def listening(app: ASGIApp, sock: socket.socket, *, short: Short | None = None, trusted_proxies: str = "") -> AsyncIterator[None]:
+    """Answer on this socket for as long as the block lasts; what a proxy says of the caller is believed only of those named.
+
+    `short` is asked before the app and its middleware: it must not need them.
+    """
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", http="httptools", ws="websockets-sansio",
+        app, log_config=None, access_log=False, lifespan="off", http=with_short_way(short) if short is not None else "httptools", ws="websockets-sansio",
         timeout_graceful_shutdown=5, timeout_keep_alive=30, server_header=False,
         proxy_headers=bool(trusted_proxies), forwarded_allow_ips=trusted_proxies or None,
     )  # fmt: skip

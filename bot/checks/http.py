@@ -17,7 +17,7 @@ from bot.checks.pings import BODY, KEEP, Ping, Target, Targets, is_uuid, prune, 
 from bot.clock import Clock
 from bot.db import is_outage
 from bot.lanes import Lanes, LanesClosed, Urgency
-from bot.signing import Signer
+from bot.wire import Answer, Headers
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +45,16 @@ class Refused(Exception):
         self.status = status
 
 
+Done = Callable[[Exception | None], None]  # told once; the error is a Refused
+
+
 class Pings:
     """Group commit: pings of the same moment share one transaction, and are answered after it."""
 
     def __init__(self, lanes: Lanes, clock: Clock) -> None:
         self._lanes = lanes
         self._clock = clock
-        self._queue: deque[tuple[Ping, asyncio.Future[None]]] = deque()
+        self._queue: deque[tuple[Ping, Done]] = deque()
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._since_pruned: dict[int, int] = {}  # check -> pings since its oldest were last forgotten
@@ -60,18 +63,32 @@ class Pings:
 
     async def add(self, ping: Ping) -> None:
         """Store the ping; returns when it is committed. Raises Refused where that cannot be now."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settle(error: Exception | None) -> None:
+            if done.done():  # the sender went away
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        if not self.add_soon(ping, settle):
+            raise Refused(503, "too many pings wait to be stored: send this again in a second")
+        await done
+
+    def add_soon(self, ping: Ping, done: Done) -> bool:
+        """Store the ping; `done` is told after the commit, with the Refused where that failed. False where too many wait."""
         size = len(ping.body or "")
         if len(self._queue) >= QUEUED or self._bytes + size > QUEUED_BYTES:
-            raise Refused(503, "too many pings wait to be stored: send this again in a second")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return False
         self._queue.append((ping, done))
         self._bytes += size
         if not self._tasks:  # one at a time: what comes meanwhile makes the next group larger
             task = asyncio.create_task(self._empty(), name="pings")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        await done
-        self.accepted += 1
+        return True
 
     async def close(self) -> None:
         """Let what was accepted be stored."""
@@ -80,7 +97,7 @@ class Pings:
 
     async def _empty(self) -> None:
         while self._queue:
-            group: list[tuple[Ping, asyncio.Future[None]]] = []
+            group: list[tuple[Ping, Done]] = []
             size = 0
             while self._queue and len(group) < GROUP and size < GROUP_BYTES:
                 group.append(self._queue.popleft())
@@ -89,7 +106,7 @@ class Pings:
             await self._store(group)
             await self._prune([ping for ping, _ in group])
 
-    async def _store(self, group: list[tuple[Ping, asyncio.Future[None]]]) -> None:
+    async def _store(self, group: list[tuple[Ping, Done]]) -> None:
         """Store the group; where that fails, its pings one by one."""
         pings = [ping for ping, _ in group]
         now = self._clock.now()
@@ -105,6 +122,7 @@ class Pings:
                 log.exception("a ping cannot be stored", check=pings[0].to.check_id, error=f"{type(error).__name__}: {error}"[:500])
                 _tell(group, Refused(503, "this ping could not be stored: the server's log says why"))
         else:
+            self.accepted += len(group)
             _tell(group, None)
 
     async def _prune(self, pings: list[Ping]) -> None:
@@ -126,14 +144,12 @@ class Pings:
         return sorted(full)
 
 
-def _tell(group: list[tuple[Ping, asyncio.Future[None]]], error: Exception | None) -> None:
+def _tell(group: list[tuple[Ping, Done]], error: Exception | None) -> None:
     for _, done in group:
-        if done.done():  # the sender went away
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+        try:
+            done(error)
+        except Exception:  # one sender's trouble is not the others'
+            log.exception("a sender could not be answered")
 
 
 class TakePing:
@@ -159,6 +175,34 @@ class TakePing:
         else:
             await send({"type": "http.response.start", "status": 200, "headers": _OK})
             await send({"type": "http.response.body", "body": b"OK"})
+
+    def short(self, method: bytes, url: bytes, headers: Headers, body: bytes, answer: Answer) -> bool:
+        """The short way (bot/wire.py) of a ping without a body, to a target known by now; what is odd goes the long way."""
+        if not url.startswith(b"/ping/") or body or method not in (b"GET", b"HEAD", b"POST"):
+            return False
+        at = self._clock.now()
+        path, _, query = url.partition(b"?")
+        try:
+            first, name, word = _parts(path.decode("ascii"))
+            status, exit_code = _meaning(word)
+            rid = _run_id(query)
+        except (Refused, UnicodeDecodeError):
+            return False
+        target = self._targets.known(first, name)
+        if target is None:
+            return False
+        agent = next((value.decode("latin-1") for key, value in headers if key == b"user-agent"), "")
+        ping = Ping(target, at, status, rid, exit_code, None, f"{method.decode()} {agent}".strip()[:200].replace("\0", ""))
+
+        def tell(error: Exception | None) -> None:
+            if error is None:
+                answer(200, _OK, b"" if method == b"HEAD" else b"OK")
+            else:
+                self._pings.refused += 1
+                words = str(error).encode()
+                answer(503, [*_HEADERS, (b"content-length", str(len(words)).encode()), (b"retry-after", b"1")], b"" if method == b"HEAD" else words)
+
+        return self._pings.add_soon(ping, tell)
 
     async def _read(self, scope: Scope, receive: Receive) -> Ping | None:
         method = scope["method"]
@@ -246,6 +290,6 @@ async def _answer(send: Send, status: int, words: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def routes(pings: Pings, lanes: Lanes, clock: Clock, signer: Signer) -> list[Route]:
-    """The ping addresses; a secret is needed to make and to know them."""
-    return [Route("/ping/{rest:path}", TakePing(pings, Targets(lanes, clock, signer), clock))]
+def route(take: TakePing) -> Route:
+    """The ping addresses."""
+    return Route("/ping/{rest:path}", take)

@@ -124,11 +124,16 @@ class Targets:
         self._signer = signer
         self._known: dict[tuple[str, str], tuple[float, Target]] = {}
 
+    def known(self, first: str, name: str = "") -> Target | None:
+        """Who is meant, where that was looked up a moment ago."""
+        known = self._known.get((first, name))
+        return known[1] if known is not None and self._clock.monotonic() - known[0] <= FRESH else None
+
     async def find(self, first: str, name: str = "") -> Target | None:
         """By UUID, or by ping key and the check's name; None where there is none (any more)."""
-        known = self._known.get((first, name))
-        if known is not None and self._clock.monotonic() - known[0] <= FRESH:
-            return known[1]
+        known = self.known(first, name)
+        if known is not None:
+            return known
         wanted = select(Check, Agent.archived_at).join(Agent, Agent.id == Check.agent_id).where(Check.kind == "heartbeat", Check.archived_at.is_(None))
         if name:
             agent_id = agent_of(self._signer, first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -32,12 +32,15 @@ class Away(Exception):
     """The database is away, or this process is stopping: nothing was stored, come back later."""
 
 
+Done = Callable[[Exception | None], None]  # told once: None where all were stored or refused for good
+
+
 @dataclass(slots=True, eq=False)
 class Waiting:
     """The events of one request, or a part of a large one, until they are stored."""
 
     items: Sequence[Item]
-    done: asyncio.Future[None]
+    done: Done
 
 
 class Groups:
@@ -56,22 +59,28 @@ class Groups:
 
     async def add(self, items: Sequence[Item]) -> None:
         """Store the items; returns when they are committed and each `said` is set. Raises Busy or Away."""
-        if self.queued + len(items) > QUEUED and self.queued:
+        if not self.has_room(len(items)):
             raise Busy
-        which = 0 if len(items) <= SMALL else 1
-        loop = asyncio.get_running_loop()
-        parts = [Waiting(items[start : start + GROUP], loop.create_future()) for start in range(0, len(items), GROUP)]
-        self._queues[which].extend(parts)
+        loop, parts = asyncio.get_running_loop(), list[asyncio.Future[None]]()
+        for start in range(0, len(items), GROUP):
+            parts.append(loop.create_future())
+            self.add_soon(items[start : start + GROUP], _settling(parts[-1]), large=len(items) > SMALL)
+        for result in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    def has_room(self, events: int = 1) -> bool:
+        """Whether so many may still wait to be stored."""
+        return not self.queued or self.queued + events <= QUEUED
+
+    def add_soon(self, items: Sequence[Item], done: Done, *, large: bool = False) -> None:
+        """Store at most 500 items; `done` is told once they are committed and each `said` is set, or why not (Away)."""
+        which = 1 if large else 0
+        self._queues[which].append(Waiting(items, done))
         self.queued += len(items)
         task = self._tasks[which]
         if task is None or task.done():
             self._tasks[which] = asyncio.create_task(self._empty(self._queues[which]), name=f"intake:{('small', 'large')[which]}")
-        if len(parts) == 1:
-            await parts[0].done
-            return
-        for result in await asyncio.gather(*(part.done for part in parts), return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
 
     async def close(self) -> None:
         """Let what was accepted be stored."""
@@ -139,9 +148,19 @@ class Groups:
 
 def _tell(group: list[Waiting], error: Exception | None) -> None:
     for part in group:
-        if part.done.done():  # the sender went away
-            continue
+        try:
+            part.done(error)
+        except Exception:  # one sender's trouble is not the others'
+            log.exception("a sender could not be answered")
+
+
+def _settling(future: asyncio.Future[None]) -> Done:
+    def settle(error: Exception | None) -> None:
+        if future.done():  # the sender went away
+            return
         if error is None:
-            part.done.set_result(None)
+            future.set_result(None)
         else:
-            part.done.set_exception(error)
+            future.set_exception(error)
+
+    return settle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -28,10 +28,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 IN_FLIGHT = 128 * 1024 * 1024  # bytes of bodies being read at the same time
 JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", b"application/problem+json")
-
-_TAKEN = orjson.dumps(Taken(accepted=1).told())
-_TAKEN_HEAD = {"type": "http.response.start", "status": 202, "headers": [JSON, (b"content-length", str(len(_TAKEN)).encode())]}
-_TAKEN_BODY = {"type": "http.response.body", "body": _TAKEN}
 
 TITLES = {
     400: "The body cannot be read",
@@ -82,17 +78,10 @@ class TakeEvents:
             await problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=waits(scope))
         except Busy:
             await problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
-        except Away:
-            await problem(send, 503, "away", "nothing of this was answered as stored: send it again, ids make that safe", retry_after=5)
         except SenderLeft:
             return
-        except Exception as error:
-            if not is_outage(error):
-                log.exception("intake failed")
-                await problem(send, 500, "broken", "the server's log says why; send it again, ids make that safe")
-                return
-            log.warning("the database is away", error=type(error).__name__)
-            await problem(send, 503, "away", "nothing of this was stored: send it again, ids make that safe", retry_after=5)
+        except Exception as error:  # noqa: BLE001 - logged and told
+            await reply(send, problem_behind(error))
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         authorization, content_type, encoding, length = None, "", "", None
@@ -118,19 +107,7 @@ class TakeEvents:
             taken = await self._intake.take(raws, bearer.agents, dry_run=dry_run)
         finally:
             self._reading -= reserved
-        if taken.accepted == 1 == len(raws) and not dry_run:  # nearly every request: one event, taken
-            await send(_TAKEN_HEAD)
-            await send(_TAKEN_BODY)
-            return
-        told = taken.told()
-        if dry_run:
-            told["dry_run"] = True
-        if taken.accepted or taken.duplicates:
-            await answer(send, 200 if dry_run else 202, JSON, told)
-        elif taken.refused:
-            await problem(send, 422, "nothing_valid", f"none of the {len(raws)} events could be taken: see `refused`", more=told)
-        else:
-            await problem(send, 422, "nothing_valid", "there is no event in the body", more=told)
+        await reply(send, reply_to(taken, len(raws), dry_run=dry_run))
 
 
 class Whoami:
@@ -149,11 +126,64 @@ class Whoami:
             await answer(send, 200, JSON, bearer.told())
 
 
-async def answer(send: Send, status: int, kind: tuple[bytes, bytes], content: dict[str, Any], *more: tuple[bytes, bytes]) -> None:
+class Reply(NamedTuple):
+    """A whole answer; the headers have the body's length."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def reply_to(taken: Taken, count: int, *, dry_run: bool = False) -> Reply:
+    """What the sender of `count` events is told."""
+    if taken.accepted == 1 == count and not dry_run:
+        return _ONE_TAKEN  # nearly every request
+    told = taken.told()
+    if dry_run:
+        told["dry_run"] = True
+    if taken.accepted or taken.duplicates:
+        return reply_of(200 if dry_run else 202, JSON, told)
+    said = f"none of the {count} events could be taken: see `refused`" if taken.refused else "there is no event in the body"
+    return problem_of(422, "nothing_valid", said, more=told)
+
+
+def reply_of(status: int, kind: tuple[bytes, bytes], content: dict[str, Any], *more: tuple[bytes, bytes]) -> Reply:
     body = orjson.dumps(content)
-    headers = [kind, (b"content-length", str(len(body)).encode()), *more]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return Reply(status, [kind, (b"content-length", str(len(body)).encode()), *more], body)
+
+
+def problem_of(status: int, code: str, detail: str, *, retry_after: int = 0, more: dict[str, Any] | None = None) -> Reply:
+    """RFC 9457."""
+    content = {"type": f"/docs#{code}", "title": TITLES[status], "status": status, "detail": detail, "code": code, **(more or {})}
+    extra: list[tuple[bytes, bytes]] = []
+    if retry_after:
+        extra.append((b"retry-after", str(retry_after).encode()))
+    if status == 401:
+        extra.append((b"www-authenticate", b'Bearer realm="aiops"'))
+    return reply_of(status, _PROBLEM, content, *extra)
+
+
+def problem_behind(error: Exception) -> Reply:
+    """What the sender is told where storing raised."""
+    if isinstance(error, Away):
+        return problem_of(503, "away", "nothing of this was answered as stored: send it again, ids make that safe", retry_after=5)
+    if is_outage(error):
+        log.warning("the database is away", error=type(error).__name__)
+        return problem_of(503, "away", "nothing of this was stored: send it again, ids make that safe", retry_after=5)
+    log.error("intake failed", exc_info=error)
+    return problem_of(500, "broken", "the server's log says why; send it again, ids make that safe")
+
+
+_ONE_TAKEN = reply_of(202, JSON, Taken(accepted=1).told())
+
+
+async def reply(send: Send, told: Reply) -> None:
+    await send({"type": "http.response.start", "status": told.status, "headers": told.headers})
+    await send({"type": "http.response.body", "body": told.body})
+
+
+async def answer(send: Send, status: int, kind: tuple[bytes, bytes], content: dict[str, Any]) -> None:
+    await reply(send, reply_of(status, kind, content))
 
 
 async def problem(
@@ -168,19 +198,12 @@ async def problem(
     waits: bool = False,
 ) -> None:
     """RFC 9457. With `rest`, what still comes of the body is thrown away, so that the sender gets to read the answer."""
-    content = {"type": f"/docs#{code}", "title": TITLES[status], "status": status, "detail": detail, "code": code, **(more or {})}
-    extra: list[tuple[bytes, bytes]] = []
-    if retry_after:
-        extra.append((b"retry-after", str(retry_after).encode()))
-    if status == 401:
-        extra.append((b"www-authenticate", b'Bearer realm="aiops"'))
+    told = problem_of(status, code, detail, retry_after=retry_after, more=more)
     if rest is None:
-        await answer(send, status, _PROBLEM, content, *extra)
+        await reply(send, told)
         return
-    body = orjson.dumps(content)
-    headers = [_PROBLEM, (b"content-length", str(len(body)).encode()), (b"connection", b"close"), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.start", "status": status, "headers": [*told.headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": told.body, "more_body": True})
     if not waits:
         await _discard(rest)
     await send({"type": "http.response.body", "body": b""})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,14 +45,24 @@ class Intake:
 
     async def take(self, raws: Sequence[Any], allowed: frozenset[str] | None, *, dry_run: bool = False) -> Taken:
         """Judge and store the events of one request; returns after the commit. Raises groups.Busy or groups.Away."""
-        alone = self._judge_alone(raws, allowed) if len(raws) == 1 else None
+        alone = self.judge_alone(raws[0], allowed) if len(raws) == 1 else None
         items, refused = ([alone], []) if alone is not None else await self.judge_all(raws, allowed)
-        taken = Taken(refused=refused)
         if dry_run:
-            taken.accepted = len(items)
-            return taken
+            return Taken(accepted=len(items), refused=refused)
         if items:
             await self.groups.add(items)
+        return self._told(items, refused)
+
+    def take_soon(self, item: Item, done: Callable[[Taken | Exception], None]) -> bool:
+        """Store one judged event; `done` is told after the commit. False where too much waits."""
+        if not self.groups.has_room():
+            return False
+        self.groups.add_soon([item], lambda error: done(error or self._told([item], [])))
+        return True
+
+    def _told(self, items: Sequence[Item], refused: list[Refusal]) -> Taken:
+        """What became of them, now that they are stored."""
+        taken = Taken(refused=refused)
         for item in items:
             if item.said == "accepted":
                 taken.accepted += 1
@@ -69,9 +79,8 @@ class Intake:
         self.refusals += len(taken.refused)
         return taken
 
-    def _judge_alone(self, raws: Sequence[Any], allowed: frozenset[str] | None) -> Item | None:
+    def judge_alone(self, raw: Any, allowed: frozenset[str] | None) -> Item | None:
         """The short way of a single event of an agent known by now; None where the long way must be gone."""
-        raw = raws[0]
         slug = raw.get("agent") if isinstance(raw, dict) else None
         if not isinstance(slug, str) or not self.agents.fresh(slug):
             return None

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from starlette.applications import Starlette
 
 from bot.checks import pings
-from bot.checks.http import Pings, routes
+from bot.checks.http import Pings, TakePing, route
 from bot.clock import MovedClock
 from bot.db import Database
 from bot.lanes import Lanes
@@ -64,7 +64,7 @@ async def door(db: Database, clock: MovedClock) -> AsyncIterator[Door]:
     lanes = Lanes(db)
     taken = Pings(lanes, clock)
     try:
-        async with serving(Starlette(routes=routes(taken, lanes, clock, SIGNER))) as url, httpx.AsyncClient(base_url=url) as http:
+        async with serving(Starlette(routes=[route(TakePing(taken, pings.Targets(lanes, clock, SIGNER), clock))])) as url, httpx.AsyncClient(base_url=url) as http:
             yield Door(world, http, taken)
     finally:
         await taken.close()
