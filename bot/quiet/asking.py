@@ -32,15 +32,15 @@ class Asked:
     zone: str = "UTC"
 
 
-def read_silence(words: str, checks_of: Callable[[str], Collection[str]]) -> Asked:
+def read_silence(words: str, checks_of: Callable[[Scope], Collection[str]]) -> Asked:
     """`[agent] [check] [length] why`, with `department:`, `check:`, `kind:` and `severity:` anywhere before the reason.
 
-    `checks_of` names the checks of the agents meant. Raises Unclear.
+    `checks_of` names the checks of the agents meant, and may find that there are none. Raises Unclear.
     """
     named, rest = _named(words)
     scope, rest = _scope(named, rest, HOW_SILENCE)
     if scope.check is None and rest and rules.length_of(rest[0]) is None:
-        known = checks_of(scope.agent)
+        known = checks_of(scope)
         first = rest[0].strip("`").lower()
         if first in known or (rules.is_pattern(first) and not rules.check_mistake(first)):
             scope, rest = replace(scope, check=first), rest[1:]

@@ -37,7 +37,7 @@ def words_silence(tx: Session, press: Press) -> Answer:
         return _end(tx, press, int(press.words[1].lstrip("#")))
     said = " ".join(press.words[1:] if verb == "add" else press.words)
     try:
-        asked = asking.read_silence(said, lambda agent: reading.checks_in(tx, Scope(agent)))
+        asked = asking.read_silence(said, lambda scope: _checks(tx, scope))
         asked = _settled(tx, press, asked)
     except Unclear as unclear:
         return Tell(Message(escape(str(unclear))))
@@ -254,12 +254,7 @@ def _require(tx: Session, press: Press, scope: Scope) -> None:
 def _settled(tx: Session, press: Press, asked: Asked) -> Asked:
     """What was asked, with the names made sure: it must cover an agent, and a check, that exist. Raises Unclear."""
     scope = asked.scope
-    if scope.one_agent and agent_by_slug(tx, scope.agent) is None:
-        near = find_agents(tx, scope.agent)
-        hint = f" Did you mean {' or '.join(f'`{agent.slug}`' for agent in near[:3])}?" if near else " `/aiops status` shows them all."
-        raise Unclear(f"There is no agent {scope.agent}.{hint}")
-    if not reading.agents_in(tx, scope):
-        raise Unclear(f"No agent of the department {scope.department} fits. `/aiops status` shows the departments." if scope.department else f"No agent fits {scope.agent}. `/aiops status` shows them all.")
+    _meets_agents(tx, scope)
     if scope.check is not None and not rules.is_pattern(scope.check):
         known = reading.checks_in(tx, scope)
         if scope.check not in known:
@@ -269,6 +264,23 @@ def _settled(tx: Session, press: Press, asked: Asked) -> Asked:
         if scope.kind not in kinds:
             raise Unclear(f"No check is of the kind {scope.kind}. In use: {', '.join(sorted(kinds)) or 'none'}.")
     return asked
+
+
+def _meets_agents(tx: Session, scope: Scope) -> None:
+    if reading.agents_in(tx, scope):
+        return
+    if scope.one_agent and agent_by_slug(tx, scope.agent) is None:
+        near = find_agents(tx, scope.agent)
+        hint = f" Did you mean {' or '.join(f'`{agent.slug}`' for agent in near[:3])}?" if near else " `/aiops status` shows them all."
+        raise Unclear(f"There is no agent {scope.agent}.{hint}")
+    if scope.department is not None:
+        raise Unclear(f"No agent of the department {scope.department} fits: put a name of several words in quotes. `/aiops status` shows the departments.")
+    raise Unclear(f"No agent fits {scope.agent}. `/aiops status` shows them all.")
+
+
+def _checks(tx: Session, scope: Scope) -> set[str]:
+    _meets_agents(tx, scope)
+    return reading.checks_in(tx, scope)
 
 
 def _scope(given: dict[str, str]) -> tuple[dict[str, str], Scope]:
