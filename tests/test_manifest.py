@@ -31,7 +31,7 @@ NEEDED_BY_METHOD = {
     "chat.postMessage": {"chat:write"}, "chat.postEphemeral": {"chat:write"}, "chat.update": {"chat:write"}, "chat.delete": {"chat:write"},
     "conversations.open": {"im:write"}, "conversations.list": {"channels:read", "groups:read"}, "conversations.info": {"channels:read", "groups:read"},
     "conversations.history": {"channels:history", "groups:history", "im:history"}, "conversations.replies": {"channels:history", "groups:history", "im:history"},
-    "users.list": {"users:read", "users:read.email"}, "users.info": {"users:read", "users:read.email"}, "usergroups.list": {"usergroups:read"},
+    "users.list": {"users:read", "users:read.email"}, "users.info": {"users:read", "users:read.email"}, "usergroups.list": {"usergroups:read"}, "dnd.teamInfo": {"dnd:read"},
 }  # fmt: skip
 
 

@@ -223,3 +223,32 @@ def removed(names: Sequence[str]) -> Message:
     """In a channel whose agents were taken out of the registry."""
     said = ", ".join(escape(name) for name in names)
     return Message(f"{said} no longer {'live' if len(names) > 1 else 'lives'} here: taken out of {FILE}. What was recorded stays.")
+
+
+@dataclass(frozen=True)
+class Left:
+    """A role of somebody who left the workspace."""
+
+    agent: str
+    slug: str
+    role: str
+
+
+def departed(name: str, rows: Sequence[Left], places: Sequence[str]) -> Message:
+    """Somebody who answered for agents left the workspace; with a button to name another for each."""
+    who = escape(name)
+    told = [f"*{who} left the workspace.*"]
+    blocks: list[Block] = []
+    if rows:
+        listed = ", ".join(f"{ROLE_WORDS[row.role]} of {escape(row.agent)}" for row in rows[:20])
+        more = f" and {len(rows) - 20} more" if len(rows) > 20 else ""
+        told.append(f"They were {listed}{more}. Until somebody else is named, calls for that pass on to the next step of the ladder.")
+    if places:
+        told.append(f"aiops.yml still names them in {', '.join(escape(each) for each in places[:10])}: change the file and run `aiops apply`.")
+    blocks.append(section("\n".join(told)))
+    for row in rows[:10]:
+        pick = button("Name another", "agents.name", f"{row.slug}:{row.role}", label=clip(f"Name another {ROLE_WORDS[row.role]} of {row.agent}", 75))
+        blocks.append(section(f"{ROLE_WORDS[row.role].capitalize()} of *{escape(row.agent)}*", accessory=pick))
+    if len(rows) > 10:
+        blocks.append(context(f"For the {len(rows) - 10} others: `/aiops agent <name>`."))
+    return Message("\n".join(told), blocks)

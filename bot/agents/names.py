@@ -10,6 +10,7 @@ from bot.blocks import escape, mention
 ROLES = ("business", "operations", "backup", "sponsor")
 ROLE_WORDS = {"business": "business owner", "operations": "operations owner", "backup": "backup", "sponsor": "sponsor"}
 NOT_CONFIRMED = "owner not confirmed"
+LEFT = "left the workspace"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class OwnerName:
     slack_id: str | None
     confirmed: bool
     since: datetime
+    left: bool = False  # they are no longer in the workspace
 
     @property
     def mention(self) -> str:
@@ -35,7 +37,7 @@ class OwnerName:
 
     @property
     def mark(self) -> str:
-        return "" if self.confirmed else f" ({NOT_CONFIRMED})"
+        return f" ({LEFT})" if self.left else "" if self.confirmed else f" ({NOT_CONFIRMED})"
 
 
 @dataclass(frozen=True)

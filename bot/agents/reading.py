@@ -137,7 +137,7 @@ def owners_named_of(tx: Session, agent_ids: list[int]) -> dict[int, OwnerNames]:
         )
         for row, person in rows:
             name = person.name or person.email or person.slack_id or ""
-            found[row.agent_id][row.role] = OwnerName(row.role, person.id, name, person.slack_id, row.accepted_at is not None, row.since)
+            found[row.agent_id][row.role] = OwnerName(row.role, person.id, name, person.slack_id, row.accepted_at is not None, row.since, left=not person.active)
     return {agent_id: OwnerNames(**roles) for agent_id, roles in found.items()}
 
 

@@ -118,6 +118,8 @@ def _failed(tx: Session, now: datetime) -> tuple[int, tuple[str, str] | None]:
 def _uses(agents: list[Agent], document: dict[str, Any], places: tuple[Place, ...]) -> dict[str, str]:
     """Which optional scopes the registry in force cannot do without, and why."""
     found: dict[str, str] = {}
+    if agents:
+        found["dnd:read"] = "pages call people in their quiet hours too"
     reacting = next((agent.name for agent in agents if any((agent.spec.get("reactions") or {}).get(side) for side in ("good", "bad"))), None)
     if reacting:
         found["reactions:read"] = f"{reacting} counts emoji"

@@ -77,6 +77,15 @@ def is_ready(climb: Climb, now: datetime) -> bool:
     return climb.next_at is not None and climb.next_at <= now
 
 
+def set_right(climb: Climb, now: datetime) -> bool:
+    """Give a climb the time that its place on the ladder says; False where it has that already."""
+    steps, place, was = steps_of(climb), place_of(climb), climb.next_at
+    if rules.clock_went_back(steps, place, now):
+        place = rules.set_back(steps, place, now)
+    _stand(climb, steps, place)
+    return climb.next_at != was
+
+
 def take_rung(tx: Session, now: datetime, climb: Climb, agent: Agent) -> Reach:
     """Find whom to call now and move the climb on; the caller writes the calls."""
     steps, place = steps_of(climb), place_of(climb)

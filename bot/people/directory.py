@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.calendars import zone_named
+from bot.db import wake
 from bot.people.flows import normal_email
 from bot.people.merging import Merged, merge_people, point_channels_at
 from bot.tables import Channel, Person, UserGroup
@@ -75,12 +76,23 @@ def take_user(tx: Session, user: Doc, team: Team, now: datetime) -> Person:
     person.slack_id, person.team_id = slack_id, str(user.get("team_id") or team.team_id)
     person.name = str(profile.get("display_name") or profile.get("real_name") or user.get("real_name") or user.get("name") or person.name or "")[:200]
     person.title = str(profile.get("title") or "")[:200]
-    person.kind, person.active, person.seen_at = kind, not user.get("deleted"), now
+    person.kind, person.seen_at = kind, now
+    set_active(tx, person, not user.get("deleted"), now)
     if email and len(email) <= 254:
         person.email = email
     person.zone = _zone(user.get("tz"), person.zone)
     tx.flush()
     return person
+
+
+def set_active(tx: Session, person: Person, active: bool, now: datetime) -> None:
+    """They are here or have left; that somebody left is reported once, by the room that knows what they answered for."""
+    if person.active is not False and not active and person.id is not None:
+        person.left_at, person.left_told_at = now, None
+        wake(tx, "owners")
+    elif active:
+        person.left_at = person.left_told_at = None
+    person.active = active
 
 
 def _zone(given: Any, before: str | None) -> str:
@@ -196,11 +208,11 @@ def move_channel(tx: Session, old: str, new: str) -> None:
     point_channels_at(tx, old, new)
 
 
-def missing_now(tx: Session, team: Team, seen: Iterable[str]) -> list[Person]:
+def missing_now(tx: Session, team: Team, seen: Iterable[str], now: datetime) -> list[Person]:
     """Accounts of ours that a whole users.list no longer holds: they are set inactive, and returned."""
     here = set(seen)
     rows = tx.scalars(select(Person).where(Person.slack_id.is_not(None), Person.active, Person.kind != "stranger"))
     gone = [row for row in rows if row.slack_id not in here and team.is_ours(row.team_id)]
     for row in gone:
-        row.active = False
+        set_active(tx, row, False, now)
     return gone

@@ -46,7 +46,7 @@ async def sync(client: AsyncWebClient, lanes: Lanes, now: datetime, team: Team, 
         async for page in _pages(client, "users.list", "members", sleep):
             seen += [str(user["id"]) for user in page]
             await lanes.write(_taking(page, lambda tx, user: take_user(tx, user, team, now)))
-        await lanes.write(lambda tx: missing_now(tx, team, seen))
+        await lanes.write(lambda tx: missing_now(tx, team, seen, now))
     except SlackApiError as error:
         refused["people"] = _word(error)
     try:

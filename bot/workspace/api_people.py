@@ -99,7 +99,8 @@ async def bots_info(ask: Ask) -> Doc:
 
 
 async def dnd_info(ask: Ask) -> Doc:
-    return ask.person(ask.text("user") or ask.me).dnd(ask.ws.now())
+    user = ask.text("user") or ask.me
+    return ask.person(user).dnd(ask.ws.now(), own=user == ask.me)
 
 
 async def dnd_team(ask: Ask) -> Doc:
@@ -109,4 +110,4 @@ async def dnd_team(ask: Ask) -> Doc:
     if len(users) > 50:
         raise SlackError("too_many_users")
     known = [ask.ws.store.people[user] for user in users if user in ask.ws.store.people]
-    return {"users": {person.id: person.dnd(ask.ws.now()) for person in known}}
+    return {"users": {person.id: person.dnd(ask.ws.now()) for person in known if not person.deleted}}

@@ -116,6 +116,14 @@ def person_changed(ws: "Workspace", person: Person, *, new: bool = False) -> Non
         announce(ws, "user_change", {"type": "user_change", "user": person.as_slack(ws.now()), "cache_ts": moment})
 
 
+def quiet_changed(ws: "Workspace", person: Person) -> None:
+    """dnd_updated_user, for apps that may read it."""
+    event = {"type": "dnd_updated_user", "user": person.id, "dnd_status": person.dnd(ws.now())}
+    for app in ws.store.apps.values():
+        if "dnd:read" in app.scopes:
+            announce(ws, "dnd_updated_user", event, only=app)
+
+
 def group_changed(ws: "Workspace", group: Group, *, new: bool = False) -> None:
     kind = "subteam_created" if new else "subteam_updated"
     announce(ws, kind, {"type": kind, "subteam": group.as_slack(ws.team_id, users=True, count=True)})

@@ -52,6 +52,23 @@ class Seeding:
         self._ws().hub.tell(None, "reset")
         return person
 
+    def set_dnd(self, who: str, start: str = "", end: str = "") -> Person:
+        """The daily hours (HH:MM in their zone) in which nothing notifies them; none: it always does. Apps hear of it."""
+        return self._set_quiet(who, dnd_start=start, dnd_end=end)
+
+    def snooze(self, who: str, minutes: float) -> Person:
+        """Pause notifications from now on; 0 ends the pause."""
+        now = self.now().timestamp()
+        return self._set_quiet(who, dnd_from=now if minutes else 0, dnd_until=now + 60 * minutes if minutes else 0)
+
+    def _set_quiet(self, who: str, **changes: Any) -> Person:
+        person = self._ws().person(who)
+        for key, value in changes.items():
+            setattr(person, key, value)
+        self.store.save(person)
+        events.quiet_changed(self._ws(), person)
+        return person
+
     # channels -------------------------------------------------------------------------------------------------
     def add_channel(
         self, name: str, members: Iterable[str] = (), *, id: str = "", private: bool = False, creator: str = "",

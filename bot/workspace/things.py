@@ -1,7 +1,7 @@
 """The people, channels, groups and apps of a workspace, and how Slack shows each of them in JSON."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -30,8 +30,10 @@ class Person:
     is_restricted: bool = False
     is_ultra_restricted: bool = False
     is_stranger: bool = False
-    dnd_until: float = 0  # unix seconds; quiet until then
+    dnd_until: float = 0  # unix seconds; paused until then
     dnd_from: float = 0
+    dnd_start: str = ""  # HH:MM in their own zone: the daily plan in which nothing notifies
+    dnd_end: str = ""
     color: str = ""
     updated: int = 0
 
@@ -78,12 +80,32 @@ class Person:
             user["locale"] = self.locale
         return user
 
-    def dnd(self, now: datetime) -> Doc:
-        quiet = bool(self.dnd_until and self.dnd_until > now.timestamp())
-        return {
-            "dnd_enabled": quiet, "next_dnd_start_ts": int(self.dnd_from or 1), "snooze_enabled": False,
-            "next_dnd_end_ts": int(self.dnd_until or 1),
+    def dnd(self, now: datetime, *, own: bool = False) -> Doc:
+        """As dnd.info tells it: the present or next quiet time, 1 where there is none. Only the one who asks sees a snooze as such."""
+        paused = bool(self.dnd_until and self.dnd_until > now.timestamp())
+        window = (self.dnd_from or now.timestamp(), self.dnd_until) if paused else self._planned(now)
+        status: Doc = {
+            "dnd_enabled": window is not None, "next_dnd_start_ts": int(window[0]) if window else 1,
+            "next_dnd_end_ts": int(window[1]) if window else 1,
         }
+        if own:
+            status["snooze_enabled"] = paused
+            if paused:
+                status |= {"snooze_endtime": int(self.dnd_until), "snooze_remaining": int(self.dnd_until - now.timestamp())}
+        return status
+
+    def _planned(self, now: datetime) -> tuple[float, float] | None:
+        if not self.dnd_start or not self.dnd_end or self.dnd_start == self.dnd_end:
+            return None
+        zone = ZoneInfo(self.tz)
+        today = now.astimezone(zone).date()
+        begins, ends = time.fromisoformat(self.dnd_start), time.fromisoformat(self.dnd_end)
+        for day in (today + timedelta(days=ahead) for ahead in (-1, 0, 1, 2)):
+            since = datetime.combine(day, begins, zone).timestamp()
+            until = datetime.combine(day + timedelta(days=ends <= begins), ends, zone).timestamp()
+            if until > now.timestamp():
+                return since, until
+        return None
 
 
 @dataclass

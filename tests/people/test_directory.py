@@ -201,7 +201,7 @@ def test_who_is_no_longer_listed_is_no_longer_active(db: Database) -> None:
         take_user(tx, user(), TEAM, NOW)
         take_user(tx, user("U0OMAR", email="omar@example.com"), TEAM, NOW)
         take_user(tx, user("U0FAR", team_id="T0OTHER"), TEAM, NOW)
-        assert [each.slack_id for each in missing_now(tx, TEAM, ["U0LEA"])] == ["U0OMAR"]
+        assert [each.slack_id for each in missing_now(tx, TEAM, ["U0LEA"], NOW)] == ["U0OMAR"]
 
 
 # --- from a Slack-like server ------------------------------------------------------------------------------------
