@@ -31,19 +31,25 @@ def warned(tx: Session, now: datetime, plan: Plan, spec: RegistrySpec) -> Plan:
 
 
 def _notes(tx: Session, now: datetime, spec: RegistrySpec) -> Iterable[str]:
-    """Judged now, but only where an agent reports at all and the check never had data: the others need no look."""
+    """Only of checks that never had data; those judged by what an agent reports only where it reports at all."""
     slugs = sorted(spec.agents)
     by_kind: dict[str, list[tuple[str, Agent, CheckSpec]]] = defaultdict(list)
     for begin in range(0, len(slugs), PART):
-        agents = tx.scalars(select(Agent).where(Agent.slug.in_(slugs[begin : begin + PART]), Agent.archived_at.is_(None), Agent.heard_at.is_not(None))).all()
+        agents = tx.scalars(select(Agent).where(Agent.slug.in_(slugs[begin : begin + PART]), Agent.archived_at.is_(None))).all()
         kept = {(check.agent_id, check.name): check for check in tx.scalars(select(Check).where(Check.agent_id.in_([agent.id for agent in agents]), Check.archived_at.is_(None)))}
         for agent in agents:
             for name, written in spec.agents[agent.slug].checks.items():
                 check = kept.get((agent.id, name))
                 known = check is not None and check.spec == written and check.cursor.get("had_data")
-                if not known and written.get("kind") in BATCHES:
+                if known:
+                    continue
+                if written.get("kind") in BATCHES:
+                    if agent.heard_at is None:
+                        continue
                     read = read_spec(written)
                     by_kind[read.kind].append((name, agent, read))
+                elif check is not None and check.spec == written and "nothing_since" in check.cursor:
+                    yield _blind(name, agent, check.says)  # as its last look found it
     calendar = calendar_of(tx)
     for kind, asked in by_kind.items():
         for begin in range(0, len(asked), PART):
@@ -52,7 +58,11 @@ def _notes(tx: Session, now: datetime, spec: RegistrySpec) -> Iterable[str]:
             for (name, agent, read), each in zip(part, facts, strict=True):
                 finding = KINDS[kind].judge(each, read, now)
                 if finding.nothing:
-                    yield f"the check `{name}` of {agent.name} ({agent.slug}) has nothing to judge by, and cannot fail until it has: {finding.says}"
+                    yield _blind(name, agent, finding.says)
+
+
+def _blind(name: str, agent: Agent, says: str) -> str:
+    return f"the check `{name}` of {agent.name} ({agent.slug}) has nothing to judge by, and cannot fail until it has: {says}"
 
 
 def blind_checks(tx: Session, now: datetime, agent_ids: Iterable[int]) -> dict[int, list[str]]:

@@ -84,10 +84,16 @@ LOADERS: dict[str, Callable[[Session, datetime, Agent, Any, Calendar], Any]] = {
 
 
 def beat_facts(tx: Session, agent: Agent, check: Check) -> BeatFacts:
-    """The newest pings that tell of runs; a `/log` only shows that somebody is there."""
-    columns = (Ping.id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
+    """The newest pings that tell of runs; a `/log` only shows that somebody is there.
+
+    They are taken in the order they came, so that a clock that is put back hides no failure behind an older success;
+    events bring their own times, and may come late.
+    """
+    columns = (Ping.id, Ping.ext_id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
     newest = select(*columns).where(Ping.check_id == check.id, Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc())
-    rows = tx.execute(newest.limit(BEATS)).all()
+    rows: Sequence[Any] = tx.execute(newest.limit(BEATS)).all()
+    if not any(row.ext_id for row in rows):
+        rows = sorted(rows, key=lambda row: row.id, reverse=True)
     words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
     first_at = rows[-1].occurred_at if rows else tx.scalar(select(func.min(Ping.occurred_at)).where(Ping.check_id == check.id))
     beats = tuple(Beat(row.occurred_at, row.status, row.rid, row.exit_code) for row in reversed(rows))

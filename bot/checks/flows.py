@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,8 @@ from bot.checks.rules import Move, Standing, stand
 from bot.db import is_standstill, wake
 from bot.paging.flows import close_problem, open_problem
 from bot.paging.rules import Finding, State
+from bot.paging.showing import gathered
+from bot.paging.standing import take_turn
 from bot.tables import Agent, Check, Stage
 from bot.tables import Finding as FindingRow
 
@@ -27,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 100
 POISON = timedelta(minutes=5)  # how long a check that raised steps aside
+CLOCKS_DIFFER = timedelta(minutes=1)  # of two machines that share a database, without one having been put back
 RECOVERS_WITHIN = timedelta(seconds=10)
 RESAY = timedelta(minutes=1)  # an open problem's numbers are renewed at most this often
 _WORDS = {"why": "", "severity": ""}  # fields of which no promise depends
@@ -157,6 +160,18 @@ def step_aside(check: Check, now: datetime) -> None:
     check.says = "This check could not be looked at: an error of ours, kept in the log. It is tried again in 5 minutes."
 
 
+def ahead_step(tx: Session, now: datetime) -> bool:
+    """Look again at what was last looked at in the future: the clock was put back, and would be waited for."""
+    ahead = (Check.looked_at > now + CLOCKS_DIFFER, Check.due_at > now, Check.archived_at.is_(None))
+    ids = tx.scalars(select(Check.id).where(*ahead).order_by(Check.id).limit(10 * BATCH)).all()
+    if ids:
+        log.warning("the clock was put back: checks are looked at anew", checks=len(ids))
+        tx.execute(update(Check).where(Check.id.in_(ids)).values(due_at=now, looked_at=now).execution_options(synchronize_session=False))
+        wake(tx, "checks")
+        wake(tx, "probes")
+    return bool(ids)
+
+
 def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH, which: ColumnElement[bool] | None = None) -> list[tuple[Check, Agent]]:
     """The due checks of agents at work, by agent; those of paused, stopped and archived agents rest."""
     resting = select(Stage.agent_id).where(Stage.stage.in_(("suspended", "retired")))
@@ -179,9 +194,16 @@ def _look(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calenda
     asked = [(check, agent, spec) for check, agent in checks if (spec := spec_or_none(tx, now, check)) is not None]
     with tx.no_autoflush:  # the rows of the batch are written together at its end
         facts = load_many(tx, now, asked, calendar)
-    for check, _, spec in asked:
+    found = [(check, spec, KINDS[spec.kind].judge(facts[check.id], spec, now)) for check, _, spec in asked]
+    take_turn(tx, (check.agent_id for check, _, finding in found if finding.state is State.FAILING or check.state == "failing"))
+    with gathered(tx, now):
+        _apply(tx, now, found, facts)
+
+
+def _apply(tx: Session, now: datetime, found: list[tuple[Check, CheckSpec, Finding]], facts: Mapping[int, Any]) -> None:
+    for check, spec, finding in found:
         kind = KINDS[spec.kind]
-        apply_finding(tx, now, check, spec, kind.judge(facts[check.id], spec, now))
+        apply_finding(tx, now, check, spec, finding)
         if kind.next_look is not None and check.due_at is not None:
             check.due_at = min(check.due_at, kind.next_look(facts[check.id], spec, now))
 
@@ -217,7 +239,7 @@ def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, fin
     elif move is Move.FAILS_STILL and said != finding.says:
         _tell_again(tx, now, check, finding)
     elif move is Move.RECOVERS:
-        close_problem(tx, now, check, finding.says)
+        close_problem(tx, now, check, finding.says, recovered=True)
     return move
 
 

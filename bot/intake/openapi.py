@@ -9,7 +9,9 @@ import orjson
 from pydantic.json_schema import models_json_schema
 
 from bot import __version__
+from bot.intake import described
 from bot.intake.bodies import DECODED, EVENTS
+from bot.intake.described import code
 from bot.intake.events import EXAMPLES, KINDS, LATER
 
 _REFUSAL = {
@@ -51,19 +53,6 @@ ANSWERS = {
 }
 
 
-GATE: dict[str, Any] = {
-    "type": "object",
-    "required": ["stage", "version", "rev", "since", "reason"],
-    "properties": {
-        "stage": {"type": "string", "enum": ["shadow", "assisted", "autonomous", "suspended", "retired"], "description": "What it may do: `suspended` means do nothing until this changes."},
-        "version": {"type": ["string", "null"], "description": "The version ordered, where one was."},
-        "rev": {"type": "integer", "description": "Grows with every order."},
-        "since": {"type": "string", "format": "date-time", "description": "When it was ordered."},
-        "reason": {"type": "string", "description": "Why, in words."},
-    },
-}
-
-
 def describe() -> dict[str, Any]:
     """The OpenAPI document."""
     _, made = models_json_schema([(kind, "validation") for kind in KINDS.values()], ref_template="#/components/schemas/{model}")
@@ -101,23 +90,7 @@ def describe() -> dict[str, Any]:
                     "responses": {status: answer(status) for status in ANSWERS},
                 }
             },
-            "/v1/agents/{id}/gate": {
-                "get": {
-                    "summary": "What an agent has to obey now",
-                    "description": "Ask before acting; the ETag is the order's number, so that asking again with If-None-Match costs nothing (304). Needs the scope `gate`.",
-                    "security": [{"token": []}],
-                    "parameters": [
-                        {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's id."},
-                        {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The ETag of the last answer."},
-                    ],
-                    "responses": {
-                        "200": {"description": "The stage, since when and why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Gate"}}}},
-                        "304": {"description": "Nothing was ordered since."},
-                        "401": answer("401"),
-                        "404": {"description": "There is no such agent that this token may ask about."},
-                    },
-                }
-            },
+            **described.paths(),
             "/v1/whoami": {
                 "get": {
                     "summary": "What this token may do",
@@ -127,7 +100,7 @@ def describe() -> dict[str, Any]:
             },
         },
         "components": {
-            "schemas": {**schemas, "Gate": GATE},
+            "schemas": {**schemas, **described.schemas()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "aiops_<id>_<secret>, made by `aiops token`."}},
         },
     }
@@ -140,19 +113,17 @@ def page(document: dict[str, Any]) -> str:
     parts.append("<h2>POST /v1/events</h2><p>" + escape(document["paths"]["/v1/events"]["post"]["description"]) + "</p>")
     curl = "curl -X POST -H 'Authorization: Bearer aiops_...' -H 'Content-Type: application/json' \\\n  -d '" + _dump(EXAMPLES["run"]) + "' http://127.0.0.1:8080/v1/events"
     parts.append(f"<pre>{escape(curl)}</pre><p><code>?dry_run=1</code> judges and stores nothing.</p><h3>Answers</h3><table>")
-    parts += [f"<tr><td><code>{status}</code></td><td>{_words(words)}</td></tr>" for status, words in ANSWERS.items()]
+    parts += [f"<tr><td><code>{status}</code></td><td>{code(words)}</td></tr>" for status, words in ANSWERS.items()]
     parts.append("</table>")
     for name, kind in KINDS.items():
         schema = document["components"]["schemas"][kind.__name__]
         parts.append(f"<h3 id='{name}'>{name}</h3><p>{escape(kind.__doc__ or '')}</p><table>")
         for field, found in schema["properties"].items():
             needed = " <b>needed</b>" if field in schema.get("required", []) else ""
-            parts.append(f"<tr><td><code>{escape(field)}</code>{needed}</td><td>{_words(_shape(found))}</td><td>{_words(found.get('description', ''))}</td></tr>")
+            parts.append(f"<tr><td><code>{escape(field)}</code>{needed}</td><td>{code(_shape(found))}</td><td>{code(found.get('description', ''))}</td></tr>")
         parts.append(f"</table><pre>{escape(_dump(EXAMPLES[name]))}</pre>")
     parts.append(f"<p>Known by name, not yet accepted by this version: {', '.join(LATER)}.</p>")
-    parts.append("<h2>GET /v1/agents/{id}/gate</h2><p>" + _words(document["paths"]["/v1/agents/{id}/gate"]["get"]["description"]) + "</p><table>")
-    parts += [f"<tr><td><code>{name}</code></td><td>{_words(found['description'])}</td></tr>" for name, found in GATE["properties"].items()]
-    parts.append("</table>")
+    parts.append(described.sections())
     parts.append("<h2>GET /v1/whoami</h2><p>What this token may do: its scopes, its agents, when it expires.</p>")
     return "".join([*parts, "</main></html>"])
 
@@ -169,12 +140,6 @@ def _shape(found: dict[str, Any]) -> str:
         return str(found["$ref"]).rsplit("/", 1)[1]
     words = {"date-time": "time with zone"}.get(found.get("format", ""), found.get("type", "anything"))
     return f"{words}, at most {found['maxLength']} characters" if "maxLength" in found else str(words)
-
-
-def _words(text: str) -> str:
-    """Escaped, with `code` shown as such."""
-    parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _dump(example: dict[str, Any]) -> str:

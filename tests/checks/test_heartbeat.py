@@ -128,6 +128,8 @@ def test_a_cron_is_watched_from_its_creation_and_an_interval_from_its_first_ping
     hourly = spec()
     waiting = judge(facts(), hourly, NOW)
     assert (waiting.state, waiting.says) == (State.UNKNOWN, "Nothing was reported yet; its first report starts the watch.")
+    assert waiting.nothing  # told by `aiops plan` and the digest: what never came cannot be missed
+    assert not judge(fresh, nightly, at("2026-11-20T03:20")).nothing
     assert next_look(facts(), hourly, NOW) == NOW + timedelta(hours=1)
     only_a_log = BeatFacts((), LONG_AGO, "UTC", ago(hours=2))
     assert judge(only_a_log, hourly, NOW).state is State.FAILING
@@ -214,3 +216,9 @@ def test_a_schedule_is_read_back_as_it_was_written() -> None:
     assert spec(cron="0 3 * * mon-fri").model_dump(mode="json", exclude_unset=True) == {"cron": "0 3 * * mon-fri"}
     with pytest.raises(ValidationError):
         HeartbeatSpec.model_validate({"every": "1h", "grase": "5m"})
+
+
+def test_a_clock_that_was_put_back_between_start_and_end_makes_no_run_too_short() -> None:
+    wary = spec(at_least="1m")
+    beats = (Beat(ago(minutes=2), "start"), Beat(ago(minutes=50), "success"))
+    assert judge(BeatFacts(beats, LONG_AGO, "UTC", ago(hours=3)), wary, NOW).state is State.OK

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from starlette.applications import Starlette
 
-from bot.checks import pings
+from bot.checks import flows, pings
 from bot.checks.http import Pings, TakePing, route
 from bot.clock import MovedClock
 from bot.db import Database
@@ -200,6 +200,43 @@ async def test_a_machine_asleep_for_a_day_tells_late_and_once(door: Door) -> Non
     hourly = [problem for problem in door.world.problems() if problem.fingerprint.endswith("hourly")]
     assert [problem.title for problem in hourly] == ["a heartbeat is missing"]
     assert door.world.called()[0] == "Omar"
+
+
+async def test_a_failure_after_the_clock_was_put_back_is_not_hidden_by_an_older_success(door: Door) -> None:
+    await door.move(hours=3)
+    await door.ping("hourly")
+    door.world.clock.move(timedelta(hours=-3))
+    await door.ping("hourly", "/1", content="disk full")
+    assert door.world.called() == ["Omar"]
+    await door.move(hours=3, minutes=1)
+    assert door.world.problems()[-1].closed_at is None
+    await door.ping("hourly", "/0")
+    assert door.world.problems()[-1].closed_at is not None
+
+
+async def test_after_the_clock_was_put_back_checks_are_looked_at_again_and_nothing_is_told_twice(door: Door) -> None:
+    await door.move(days=300)
+    told = len(door.world.problems())
+    door.world.clock.move(timedelta(days=-300))
+    now = door.world.clock.now()
+    assert door.world.do(lambda tx: flows.ahead_step(tx, now))
+    await asyncio.to_thread(door.world.settle)
+    assert door.world.check("runs").looked_at == now
+    assert door.world.check("hourly").due_at <= now + timedelta(hours=1)  # type: ignore[operator]
+    assert not door.world.do(lambda tx: flows.ahead_step(tx, now))
+    assert len(door.world.problems()) == told
+
+
+async def test_a_clock_that_jumps_ahead_tells_what_is_missing_late_and_once(door: Door) -> None:
+    for name in ("hourly", "nightly"):
+        await door.ping(name)
+    await door.move(days=2)
+    assert sorted(problem.fingerprint.rpartition(":")[2] for problem in door.world.problems()) == ["hourly", "nightly"]
+    await door.move(hours=2)
+    assert len(door.world.problems()) == 2
+    await door.ping("hourly")
+    await door.ping("nightly")
+    assert {problem.closed_at is None for problem in door.world.problems()} == {False}
 
 
 async def test_old_pings_are_forgotten_and_a_chatty_log_drives_out_no_run(door: Door) -> None:

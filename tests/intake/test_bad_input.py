@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -286,6 +287,18 @@ async def test_the_description_lists_every_event_and_the_page_needs_no_other_hos
     assert "src=" not in page
     for name in EXAMPLES:
         assert f"id='{name}'" in page
+
+
+async def test_the_description_tells_of_pings_alerts_and_the_gate_and_every_reference_leads_somewhere(gate: Gate) -> None:
+    answer = await gate.http.get("/openapi.json")
+    document = answer.json()
+    assert {"/ping/{uuid}", "/ping/{key}/{check}/{signal}", "/v1/alerts", "/v1/agents/{id}/gate", "/v1/events", "/v1/whoami"} <= set(document["paths"])
+    assert set(document["paths"]["/ping/{uuid}"]) == {"get", "head", "post"}
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', answer.text)) <= set(document["components"]["schemas"])
+    page = (await gate.http.get("/docs")).text
+    for place in ("ping", "alerts", "gate"):
+        assert f"<h2 id='{place}'>" in page
+    assert "?create=1" in page
 
 
 async def test_whoever_watches_sees_accepted_and_refused_events(gate: Gate) -> None:

@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 
 from bot.clock import CountedIds, MovedClock
 from bot.db import Database
+from bot.intake.described import GATE
 from bot.intake.doors import Doors
 from bot.intake.gate import knows, route
-from bot.intake.openapi import GATE
 from bot.lanes import Lanes
 from bot.people.tokens import mint_token
 from bot.stages.flows import order_stage

@@ -83,7 +83,7 @@ class Beat:
 
 @dataclass(frozen=True)
 class BeatFacts:
-    """The newest pings, oldest first; since when this schedule is watched; what the newest failed one said."""
+    """The newest pings in the order they came; since when this schedule is watched; what the newest failed one said."""
 
     beats: tuple[Beat, ...]
     watched_since: datetime
@@ -120,7 +120,7 @@ def runs_of(facts: BeatFacts, spec: HeartbeatSpec) -> Runs:
             under_way[beat.rid] = beat
             continue
         start = under_way.pop(beat.rid, None)
-        took = beat.at - start.at if start is not None else None
+        took = beat.at - start.at if start is not None and beat.at >= start.at else None  # a clock that was put back measures nothing
         title, bad = "", ""
         if beat.status == "fail":
             code = f" with exit code {beat.exit_code}" if beat.exit_code else ""
@@ -212,7 +212,8 @@ def _well(facts: BeatFacts, spec: HeartbeatSpec, runs: Runs, now: datetime, evid
     good = _in_a_row(runs.ended, bad=False)
     if not good:
         awaited = "its first report starts the watch" if spec.every is not None else f"the first report is expected by {_local(next_look(facts, spec, now), spec, facts)}"
-        return Finding(State.UNKNOWN, "Nothing yet", f"Nothing was reported yet; {awaited}.", threshold=spec.after, evidence=evidence)
+        unheard = spec.every is not None and facts.first_at is None  # it cannot be missed before it came once
+        return Finding(State.UNKNOWN, "Nothing yet", f"Nothing was reported yet; {awaited}.", threshold=spec.after, evidence=evidence, nothing=unheard)
     steady = len(good) == len(runs.ended) and _without_gap(good, spec, facts) == len(good)
     state = State.OK if steady or _without_gap(good, spec, facts) >= spec.well_after else State.SAME
     took = f" after {span(good[0].took)}" if good[0].took is not None else ""

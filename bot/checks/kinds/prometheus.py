@@ -83,7 +83,7 @@ def judge(facts: AnswerFacts, spec: PrometheusSpec, now: datetime) -> Finding:
     evidence = {"Query": spec.asked()[:500], "Server": server, "Series": str(len(values))}
     if not values:
         state = {"unknown": State.UNKNOWN, "fine": State.OK, "failing": State.FAILING}[spec.empty]
-        return Finding(state, "the query finds nothing", f"The query {spec.query[:200]} finds no series at {server}.", since=now, evidence=evidence)
+        return Finding(state, "the query finds nothing", f"The query {spec.query[:200]} finds no series at {server}.", since=now, evidence=evidence, nothing=state is State.UNKNOWN)
     if not numbers:
         return _unknown(f"The query gives no number (NaN) at {server}: perhaps it divides nothing by nothing.")
     return _against(spec, numbers, evidence, now)

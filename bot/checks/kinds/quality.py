@@ -46,7 +46,7 @@ def judge(facts: QualityFacts, spec: QualitySpec, now: datetime) -> Finding:
     days = span_words(spec.window)
     if facts.share is None or facts.n < spec.min_samples:
         says = f"{facts.n} of {spec.min_samples} judged outputs in the last {days}: too few to say."
-        return Finding(State.UNKNOWN, "Too few judgements", says, threshold=promised)
+        return Finding(State.UNKNOWN, "Too few judgements", says, threshold=promised, nothing=not facts.n)
     shown = f"{facts.share:.0%} good (90% interval {facts.low:.0%} to {facts.high:.0%}, {facts.n} outputs judged by {spec.source}) in the last {days}"
     evidence = {"Good": f"{facts.share:.0%}", "90% interval": f"{facts.low:.0%} to {facts.high:.0%}", "Judged": f"{facts.n} outputs, {facts.first_day} to {facts.last_day}", "Promised": f"{promised:.0%}"}
     if facts.high < promised:

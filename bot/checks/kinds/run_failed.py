@@ -45,7 +45,7 @@ class RunFacts:
 def judge(facts: RunFacts, spec: RunFailedSpec, now: datetime) -> Finding:
     """Failing when the newest runs failed, `after` in a row; well again when the newest `well_after` are ok."""
     if not facts.runs:
-        return Finding(State.UNKNOWN, "No run yet", "No run was reported yet, so there is nothing to judge.", threshold=spec.after)
+        return Finding(State.UNKNOWN, "No run yet", "No run was reported yet, so there is nothing to judge.", threshold=spec.after, nothing=True)
     newest = facts.runs[0]
     in_row = 0
     for run in facts.runs:

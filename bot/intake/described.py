@@ -1,0 +1,180 @@
+"""What stands beside the events in the HTTP description: pings of jobs, alerts of Alertmanager, and the gate."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from bot.checks.alerts import AGENT_LABEL, MOST, AlertIn
+from bot.checks.pings import BODY
+from bot.intake.bodies import DECODED
+
+SIGNALS = {
+    "start": "A run begins.",
+    "fail": "A run failed.",
+    "log": "A line for the log; says nothing of how a run ends.",
+    "{exit-code}": "How a run ended, from 0 (well) to 255 (any other: it failed), such as `/ping/.../$?`.",
+}
+PING_ANSWERS = {
+    "200": "`OK`, after the commit.",
+    "400": "`rid` is no UUID, or the exit code is above 255.",
+    "404": "`not found`: there is no such heartbeat. They are made in aiops.yml, never by a ping (`?create=1` makes none).",
+    "405": "Another method than GET, HEAD or POST.",
+    "503": "It could not be stored now; see Retry-After.",
+}
+ALERT_ANSWERS = {
+    "202": "Committed. What was refused is named; the rest is stored.",
+    "400": "The body is not JSON, or not a message of Alertmanager's webhook, version 4.",
+    "401": "No token, or one that is not known, expired or revoked.",
+    "403": "The token lacks the scope `events`.",
+    "413": f"More than {DECODED // 1024 // 1024} MiB.",
+    "422": "None of the alerts could be taken; each is named with its reason.",
+    "503": "The database is away: Alertmanager sends it again.",
+}
+_PING = (
+    "For clients of healthchecks.io, and for curl in a crontab: GET, HEAD or POST, no token; the address is the secret, and "
+    f"`aiops check pings` shows it. The first {BODY:,} bytes of a body are kept as evidence; longer ones are taken and cut."
+)
+_ALERTS = (
+    f"What Alertmanager's `webhook_configs` sends (version 4, at most {MOST:,} alerts): each alert finds its agent by the label "
+    f"`{AGENT_LABEL}` (or `?label=` another), and calls people where its label `severity` is `page` or `critical`. Needs the scope `events`."
+)
+_RID = {"name": "rid", "in": "query", "schema": {"type": "string", "format": "uuid"}, "description": "Which run, where runs overlap: the same on its start and its end."}
+_CREATE = {"name": "create", "in": "query", "schema": {"type": "string"}, "description": "Taken and ignored."}
+GATE: dict[str, Any] = {
+    "type": "object",
+    "required": ["stage", "version", "rev", "since", "reason"],
+    "properties": {
+        "stage": {"type": "string", "enum": ["shadow", "assisted", "autonomous", "suspended", "retired"], "description": "What it may do: `suspended` means do nothing until this changes."},
+        "version": {"type": ["string", "null"], "description": "The version ordered, where one was."},
+        "rev": {"type": "integer", "description": "Grows with every order."},
+        "since": {"type": "string", "format": "date-time", "description": "When it was ordered."},
+        "reason": {"type": "string", "description": "Why, in words."},
+    },
+}
+_GATE = (
+    "Ask before acting; the ETag is the order's number, so that asking again with If-None-Match costs nothing (304). "
+    "`Human review` orders `assisted`, `Stop agent` orders `suspended`, `/aiops stage` is the way back. Needs the scope `gate`."
+)
+
+
+def schemas() -> dict[str, Any]:
+    """The shapes that these routes take and give."""
+    alert = AlertIn.model_json_schema()
+    alert["description"] = "One alert; fields that Alertmanager may add are passed over."
+    message = {
+        "type": "object",
+        "required": ["version", "alerts"],
+        "properties": {
+            "version": {"const": "4"},
+            "alerts": {"type": "array", "maxItems": MOST, "items": {"$ref": "#/components/schemas/Alert"}},
+            "truncatedAlerts": {"type": "integer", "description": "How many Alertmanager left out: told with the problem."},
+        },
+    }
+    refusal = {
+        "type": "object",
+        "properties": {
+            "index": {"type": "integer"},
+            "fingerprint": {"type": ["string", "null"]},
+            "field": {"type": ["string", "null"]},
+            "code": {"type": "string", "enum": ["bad_value", "no_agent", "not_allowed", "unknown_agent", "missing_field"]},
+            "message": {"type": "string"},
+        },
+        "required": ["index", "fingerprint", "field", "code", "message"],
+    }
+    taken = {
+        "type": "object",
+        "properties": {
+            "accepted": {"type": "integer", "description": "Understood and kept."},
+            "stale": {"type": "integer", "description": "Of those, older than what is known: nothing changed."},
+            "truncated": {"type": "integer", "description": "Left out by Alertmanager."},
+            "unknown_agents": {"type": "array", "items": {"type": "string"}},
+            "refused": {"type": "array", "items": refusal},
+        },
+        "required": ["accepted", "stale", "truncated", "unknown_agents", "refused"],
+    }
+    return {"Alert": alert, "Alerts": message, "AlertsTaken": taken, "Gate": GATE}
+
+
+def paths() -> dict[str, Any]:
+    """The routes of this page."""
+    found: dict[str, Any] = {}
+    uuid = [{"name": "uuid", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}, "description": "The heartbeat's own address."}]
+    named = [
+        {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's ping key."},
+        {"name": "check", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The heartbeat's name in aiops.yml."},
+    ]
+    word = {"name": "signal", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^(start|fail|log|\\d{1,3})$"}, "description": " ".join(f"`{name}`: {words}" for name, words in SIGNALS.items())}
+    for place, given in (("/ping/{uuid}", uuid), ("/ping/{key}/{check}", named)):
+        found[place] = _ping([*given, _RID, _CREATE], "A run ended well")
+        found[f"{place}/{{signal}}"] = _ping([*given, word, _RID, _CREATE], "A run began, failed, logged, or ended with an exit code")
+    found["/v1/alerts"] = {
+        "post": {
+            "summary": "Alerts of a Prometheus Alertmanager",
+            "description": _ALERTS,
+            "security": [{"token": []}],
+            "parameters": [{"name": "label", "in": "query", "schema": {"type": "string", "default": AGENT_LABEL}, "description": "The label that names the agent."}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Alerts"}}}},
+            "responses": {status: _answer(status, words, "AlertsTaken") for status, words in ALERT_ANSWERS.items()},
+        }
+    }
+    found["/v1/agents/{id}/gate"] = {
+        "get": {
+            "summary": "What an agent has to obey now",
+            "description": _GATE,
+            "security": [{"token": []}],
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's id."},
+                {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The ETag of the last answer."},
+            ],
+            "responses": {
+                "200": _answer("200", "The stage, since when and why.", "Gate"),
+                "304": {"description": "Nothing was ordered since."},
+                "401": _answer("401", ALERT_ANSWERS["401"], ""),
+                "403": _answer("403", "The token lacks the scope `gate`.", ""),
+                "404": _answer("404", "There is no such agent that this token may ask about.", ""),
+            },
+        }
+    }
+    return found
+
+
+def _ping(parameters: list[dict[str, Any]], summary: str) -> dict[str, Any]:
+    answers = {status: {"description": words, "content": {"text/plain": {"schema": {"type": "string"}}}} for status, words in PING_ANSWERS.items()}
+    told = {"summary": summary, "description": _PING, "parameters": parameters, "responses": answers}
+    body = {"required": False, "content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Evidence: the output of the job, for example."}
+    return {"get": told, "head": told, "post": {**told, "requestBody": body}}
+
+
+def _answer(status: str, words: str, good: str) -> dict[str, Any]:
+    kind, schema = ("application/json", good) if status in ("200", "202") else ("application/problem+json", "Problem")
+    return {"description": words, "content": {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+def sections() -> str:
+    """The same as parts of a page to read."""
+    ping = [(f"/{name}", words) for name, words in SIGNALS.items()]
+    parts = ["<h2 id='ping'>GET, HEAD, POST /ping/{uuid}</h2><p>", code(_PING), "</p><p>", code("Also as `/ping/{key}/{check}`, by the agent's ping key and the heartbeat's name. Nothing after the address: a run ended well. After it:"), "</p>", table(ping)]
+    parts.append("<pre>0 3 * * *  /usr/local/bin/nightly; curl -fsS -m 10 --retry 5 -o /dev/null http://127.0.0.1:8080/ping/UUID/$?</pre>")
+    parts += ["<h3>Answers</h3>", table(PING_ANSWERS.items())]
+    parts += ["<h2 id='alerts'>POST /v1/alerts</h2><p>", code(_ALERTS), "</p>", table(ALERT_ANSWERS.items()), f"<pre>{escape(_EXAMPLE)}</pre>"]
+    parts += ["<h2 id='gate'>GET /v1/agents/{id}/gate</h2><p>", code(_GATE), "</p>", table((name, found["description"]) for name, found in GATE["properties"].items())]
+    return "".join(parts)
+
+
+def table(rows: Any) -> str:
+    return "<table>" + "".join(f"<tr><td><code>{escape(name)}</code></td><td>{code(words)}</td></tr>" for name, words in rows) + "</table>"
+
+
+def code(text: str) -> str:
+    """Escaped, with `code` shown as such."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+_EXAMPLE = """receivers:
+  - name: aiops
+    webhook_configs:
+      - url: http://127.0.0.1:8080/v1/alerts
+        max_alerts: 1000
+        http_config: {authorization: {credentials: aiops_...}}"""
