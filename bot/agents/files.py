@@ -151,6 +151,7 @@ _PATTERNS = {
     r"^([01]\d|2[0-3]):[0-5]\d$": 'Write HH:MM in quotes, such as "09:00"',
     r"^((mon|tue|wed|thu|fri|sat|sun) )?([01]\d|2[0-3]):[0-5]\d$": 'Write a day and HH:MM in quotes, such as "mon 09:00", or only "09:00" for turns of single days',
     r"^[1-9]\d{0,2}[dw]$": "Write 1d, 3d, 1w or 2w",
+    r"^\d{4}-\d\d-\d\d [0-2]\d:[0-5]\d$": 'Write "2026-12-24 22:00" in quotes',
     r"^[UW][A-Z0-9]{2,}$": "Copy the member id from the person's Slack profile, such as U0123ABCD",
     r"^https?://": "Write the whole address, beginning with https://",
     r"^(all|none|sample \d{1,4}/day)$": "Write all, none, or sample 20/day",

@@ -67,6 +67,7 @@ def full_lines(report: Report) -> list[str]:
         lines.append(f"Open: {escape(clip(problem, 200))}")
     for incident in report.incidents:
         lines.append(f"Incident: {escape(clip(incident, 200))}")
+    lines += [f"Quiet: {escape(clip(words, 250))}" for words in report.quiet]
     lines.append(owner_line(report))
     return [line for line in lines if line]
 
@@ -131,7 +132,8 @@ def short_line(report: Report) -> str:
     work = plural(report.outputs, "output") if report.outputs else "no output"
     failed = f", {report.failed:,} failed" if report.failed else ""
     more = f", {plural(len(report.problems), 'open problem')}" if report.problems else ""
-    return f"{verdict_words(report.verdict)}: *{escape(clip(report.name, 120))}* · {escape(clip(figures, 120))} · {work}{failed}{more}"
+    quiet = f" · {escape(clip('; '.join(report.quiet), 200))}" if report.quiet else ""
+    return f"{verdict_words(report.verdict)}: *{escape(clip(report.name, 120))}* · {escape(clip(figures, 120))} · {work}{failed}{more}{quiet}"
 
 
 def summary(digest: Summary) -> Message:
@@ -160,7 +162,7 @@ def summary(digest: Summary) -> Message:
     if digest.late:
         blocks.append(context(f"🕒 {escape(clip(digest.late, 900))}"))
     blocks.extend(marking_blocks(digest.digest_id, digest.marking))
-    lines = [said, *(f"{verdict_line(r)}. {needs_words(r)}".strip() for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
+    lines = [said, *(" ".join([f"{verdict_line(r)}. {needs_words(r)}".strip(), *(f"{words}." for words in r.quiet)]) for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
     return Message(_fit([line for line in lines if line]), blocks)
 
 

@@ -18,7 +18,9 @@ from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.people.flows import is_away
 from bot.quality.reading import Totals, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
-from bot.tables import Agent, AgentNow, Baseline, Change, Incident, Page, Problem
+from bot.quiet.messages import plain_cover
+from bot.quiet.reading import covers_of_agents
+from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Page, Problem
 
 MOST_CHANGES = 5  # per agent: more are counted
 
@@ -68,14 +70,16 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         for base in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(part), Baseline.current).order_by(Baseline.id)):
             baselines[base.agent_id, base.source] = base
         for problem in tx.scalars(select(Problem).where(Problem.agent_id.in_(part), Problem.closed_at.is_(None)).order_by(Problem.since)):
-            problems[problem.agent_id].append(f"{problem.title}, since {local_words(problem.since, now, zones[problem.agent_id])}")
+            held = f", nobody is called until {local_words(problem.quiet_until, now, zones[problem.agent_id])}" if problem.quiet_until is not None else ""
+            problems[problem.agent_id].append(f"{problem.title}, since {local_words(problem.since, now, zones[problem.agent_id])}{held}")
         for incident in tx.scalars(select(Incident).where(Incident.agent_id.in_(part), Incident.state == "open").order_by(Incident.opened_at)):
             incidents[incident.agent_id].append(f"{incident.title}, since {local_words(incident.opened_at, now, zones[incident.agent_id])}")
-        calling.update(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(part), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False))))
+        calling.update(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(part), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.quiet_until.is_(None), Page.test.is_(False))))
         changed = select(Change).where(Change.agent_id.in_(part), Change.occurred_at >= since, Change.occurred_at < now).order_by(Change.occurred_at)
         for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
             changes[change.agent_id].append(f"{change.input} {change.version}")
         blind.update(blind_checks(tx, now, part))
+    quiet = _quiet(tx, now, agents)
     away: dict[int, bool] = {}
     reports = []
     for agent in agents:
@@ -121,10 +125,22 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 operations=_asked(names.operations),
                 asked=_asked(_who_is_asked(tx, now, names, away)),
                 blind=tuple(blind.get(agent.id, ())),
+                quiet=tuple(_most(quiet.get(agent.id, []), 3)),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
         )
     return reports
+
+
+def _quiet(tx: Session, now: datetime, agents: Sequence[Agent]) -> dict[int, list[str]]:
+    """What of each agent is silenced or in maintenance, or rests because somebody called it wrong: so that nobody forgets it."""
+    zones = {agent.id: agent.zone for agent in agents}
+    found = {agent_id: [plain_cover(cover, zones[agent_id]) for cover in covers] for agent_id, covers in covers_of_agents(tx, now, agents).items()}
+    for part in in_parts(zones):
+        wrong = select(Check.agent_id, Check.name).where(Check.agent_id.in_(part), Check.wrong_at.is_not(None), Check.archived_at.is_(None))
+        for agent_id, name in tx.execute(wrong.order_by(Check.name)):
+            found.setdefault(agent_id, []).append(f"Check {name} is silenced until it is changed, because somebody said that it is wrong")
+    return found
 
 
 def _most(words: list[str], limit: int) -> list[str]:
@@ -134,7 +150,7 @@ def _most(words: list[str], limit: int) -> list[str]:
 def local_words(moment: datetime, now: datetime, zone: str) -> str:
     """`Thu 14:05` in the agent's own zone; with the date where it is more than six days ago."""
     local = moment.astimezone(zone_named(zone))
-    if now - moment < timedelta(days=6):
+    if abs(now - moment) < timedelta(days=6):
         return f"{local:%a %H:%M}"
     return f"{local.day} {local:%b}"
 

@@ -77,4 +77,5 @@ class Depth:
     next_digest: datetime | None
     about: str = ""
     runbook: str = ""
+    quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
     silenced: tuple[Check, ...] = ()  # somebody said that these are wrong: they rest until they are changed

@@ -23,6 +23,7 @@ from bot.quality.words import (
     verdict_words,
 )
 from bot.status.facts import Depth, Fleet, Line
+from bot.tables import Problem
 
 DEPARTMENTS = 15  # told apart in one look
 SAME = {"people": "People", "people.sampled": "of these, drawn at random", "people.volunteers": "of these, volunteers", "evaluations": "Evaluations", "outcomes": "What people did"}
@@ -75,11 +76,16 @@ def agent_lines(line: Line, with_department: bool = True) -> list[str]:
     if line.problems:
         first = line.problems[0]
         more = f", and {len(line.problems) - 1} more" if len(line.problems) > 1 else ""
-        lines.append(f"Open: {clip(first.title, 200)}, since {moment(first.since, line.zone)}{more}")
+        lines.append(f"Open: {clip(first.title, 200)}, since {moment(first.since, line.zone)}{more}{_held(first, line.zone)}")
     if line.calling:
         lines.append("A page is open and nobody has acknowledged it")
     lines.append(_owner(line))
     return lines
+
+
+def _held(problem: Problem, zone: str) -> str:
+    """That a silence or a window holds it back, and until when."""
+    return f" (nobody is called until {moment(problem.quiet_until, zone)})" if problem.quiet_until is not None else ""
 
 
 def verdict_line(line: Line) -> str:
@@ -153,11 +159,12 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     work.append(f"Half of the runs took less than {ms_words(fifty)}, 95% less than {ms_words(ninety_five)}" if fifty is not None else "Latency not reported")
     work.append(f"Cost: {money_words(week.costs)}" if money_words(week.costs) else "Cost not reported")
     sections.append(("Work", work))
-    opened = [f"{problem.title}, since {moment(problem.since, zone)}: {clip(problem.says, 300)}" for problem in line.problems[:5]]
+    opened = [f"{problem.title}, since {moment(problem.since, zone)}: {clip(problem.says, 300)}{_held(problem, zone)}" for problem in line.problems[:5]]
     if len(line.problems) > 5:
         opened.append(f"{len(line.problems) - 5} more open problems")
+    opened += found.quiet
     opened += [f"Silenced since {moment(check.wrong_at, zone)}: {clip(check.says, 300)}" for check in found.silenced if check.wrong_at]
-    opened += [f"Page open since {moment(page.opened_at, zone)}, {'acknowledged' if page.acked_at else 'nobody has acknowledged it'}" for page in found.pages]
+    opened += [f"Page open since {moment(page.opened_at, zone)}, {'acknowledged' if page.acked_at else 'nobody is called now' if page.quiet_until else 'nobody has acknowledged it'}" for page in found.pages]
     opened += [f"Incident since {moment(incident.opened_at, zone)}: {clip(incident.title, 200)}" for incident in found.incidents]
     sections.append(("Open", opened or ["No open problem, page or incident"]))
     changed = [f"{moment(change.occurred_at, zone)}: {change.input} is now {change.version}{f' ({clip(change.note, 120)})' if change.note else ''}" for change in found.changes]

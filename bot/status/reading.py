@@ -17,6 +17,8 @@ from bot.quality import counting
 from bot.quality.fleet import unconfirmed_count, verdicts_by_department
 from bot.quality.reading import Source, score_from, totals
 from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
+from bot.quiet.messages import plain_cover
+from bot.quiet.reading import covers_of_agents
 from bot.status.facts import Depth, Fleet, Line
 from bot.tables import (
     Agent,
@@ -79,7 +81,7 @@ def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list
     problems: dict[int, list[Problem]] = defaultdict(list)
     for problem in tx.scalars(select(Problem).where(Problem.agent_id.in_(ids), Problem.closed_at.is_(None)).order_by(Problem.since).limit(500)):
         problems[problem.agent_id].append(problem)
-    calling = set(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(ids), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False))))
+    calling = set(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(ids), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.quiet_until.is_(None), Page.test.is_(False))))
     found = []
     for agent, now in rows:
         if now is None:
@@ -139,6 +141,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         next_digest=tx.scalars(select(DigestTimer.due_at).where(DigestTimer.channel_id == agent.channel_id)).first() if agent.channel_id else None,
         about=spec.about,
         runbook=spec.runbook or "",
+        quiet=tuple(plain_cover(cover, agent.zone) for cover in covers_of_agents(tx, now, [agent]).get(agent.id, [])),
         silenced=tuple(tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.wrong_at.is_not(None), Check.archived_at.is_(None)).order_by(Check.name))),
     )
 
