@@ -44,16 +44,19 @@ class Waiting:
 
 
 class Groups:
-    """Two queues, each emptied by one task: small requests are stored together, large ones in parts of 500 events.
+    """Two queues: small requests are stored together, large ones in parts of 500 events.
 
-    On SQLite both pass the one lane in turn, so a single event waits for at most one part of a batch.
+    On SQLite both pass the one lane in turn, so a single event waits for at most one part of a batch. On PostgreSQL two
+    parts of large ones are under way at a time: one is made ready here while the server stores the other.
     """
 
     def __init__(self, lanes: Lanes, clock: Clock) -> None:
         self._lanes = lanes
         self._clock = clock
         self._queues: tuple[deque[Waiting], deque[Waiting]] = (deque(), deque())
-        self._tasks: list[asyncio.Task[None] | None] = [None, None]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = [0, 0]  # tasks that will look at their queue once more
+        self._at_once = (1, 1 if lanes.db.is_sqlite else 2)
         self.queued = 0  # events not yet stored
         self.commits = 0
 
@@ -78,27 +81,32 @@ class Groups:
         which = 1 if large else 0
         self._queues[which].append(Waiting(items, done))
         self.queued += len(items)
-        task = self._tasks[which]
-        if task is None or task.done():
-            self._tasks[which] = asyncio.create_task(self._empty(self._queues[which]), name=f"intake:{('small', 'large')[which]}")
+        if self._running[which] < self._at_once[which]:
+            self._running[which] += 1
+            task = asyncio.create_task(self._empty(which), name=f"intake:{('small', 'large')[which]}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Let what was accepted be stored."""
-        waiting = [task for task in self._tasks if task is not None]
-        if waiting:
-            await asyncio.wait(waiting, timeout=30)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=30)
 
-    async def _empty(self, queue: deque[Waiting]) -> None:
-        while queue:
-            group, rows = [queue.popleft()], 0
-            rows += len(group[0].items)
-            while queue and rows + len(queue[0].items) <= GROUP:
-                rows += len(queue[0].items)
-                group.append(queue.popleft())
-            try:
-                await self._store_group(group)
-            finally:
-                self.queued -= rows
+    async def _empty(self, which: int) -> None:
+        queue = self._queues[which]
+        try:
+            while queue:
+                group, rows = [queue.popleft()], 0
+                rows += len(group[0].items)
+                while queue and rows + len(queue[0].items) <= GROUP:
+                    rows += len(queue[0].items)
+                    group.append(queue.popleft())
+                try:
+                    await self._store_group(group)
+                finally:
+                    self.queued -= rows
+        finally:
+            self._running[which] -= 1
 
     async def _store_group(self, group: list[Waiting]) -> None:
         """Store the group; where that fails its requests one by one, and where one fails the two halves of it."""
