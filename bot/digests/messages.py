@@ -162,8 +162,13 @@ def summary(digest: Summary) -> Message:
     if digest.late:
         blocks.append(context(f"🕒 {escape(clip(digest.late, 900))}"))
     blocks.extend(marking_blocks(digest.digest_id, digest.marking))
-    lines = [said, *(" ".join([f"{verdict_line(r)}. {needs_words(r)}".strip(), *(f"{words}." for words in r.quiet)]) for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
+    lines = [said, *(told_line(r) for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
     return Message(_fit([line for line in lines if line]), blocks)
+
+
+def told_line(report: Report) -> str:
+    """One agent in plain words: its verdict, who is needed, and what is quiet of it."""
+    return " ".join([f"{verdict_line(report)}. {needs_words(report)}".strip(), *(f"{words}." for words in report.quiet)])
 
 
 def plain_line(report: Report) -> str:

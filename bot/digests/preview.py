@@ -28,4 +28,4 @@ def preview(tx: Session, now: datetime, channel_id: str) -> str | None:
     reports = worst_first(reports_of(tx, now, agents, begin, end, begin))
     first_day, last_day = days_of(begin, end, hours.zone)
     said = headline(reports, period_words(first_day, last_day, date.fromisoformat(today)))
-    return "\n".join([said, *(f"{messages.verdict_line(each)}. {messages.needs_words(each)}".strip() for each in reports)])
+    return "\n".join([said, *(messages.told_line(each) for each in reports)])
