@@ -51,6 +51,7 @@ THING = {
     "paging.acknowledge": ("page",),
     "paging.take": ("page",),
     "paging.test": ("agent",),
+    "paging.heard": ("routetest",),
     "paging.snooze": ("page",),
     "paging.still": ("page:1",),
     "paging.escalate": ("page:1",),
@@ -128,6 +129,9 @@ async def scene(t: Town) -> dict[str, str]:
     await t.move(days=3)  # Monday: a digest and a review
     assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
     await t.ws.command("lea", "support-ai", "/aiops", "oncall take night-watch for 8h")
+    await t.ws.command("lea", "support-ai", "/aiops", "page test")
+    await t.settle()
+    test_id = await t.read(lambda tx: tx.scalars(select(RouteTest.id)).one())
     shift_id = await t.read(lambda tx: tx.scalars(select(Shift.id)).one())
 
     def found(tx: Session) -> dict[str, str]:
@@ -138,7 +142,7 @@ async def scene(t: Town) -> dict[str, str]:
             "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
             "silence": f"silence:{tx.scalars(select(Silence)).one().id}", "check": f"check:{tx.scalars(select(Check)).all()[0].id}", "window": f"maintenance:{window.id}:{int(window.starts_at.timestamp())}",
-            "reviews": f"reviews:{review.local_day}", "status": "status", "rotation": "night-watch", "shift": f"shift:{shift_id}",
+            "reviews": f"reviews:{review.local_day}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
         }  # fmt: skip
 
     return await t.read(found)

@@ -35,6 +35,7 @@ class Act(StrEnum):
     ADD_AGENT = "add an agent in Slack"
     NAME_OWNER = "name another owner of an agent"
     TEST_PAGE = "send oneself a test page"
+    TRY_ROUTES = "try whether calls reach oneself, by each route"
     REVIEW = "mark a digest as reviewed"
     ACKNOWLEDGE = "acknowledge a page"
     TAKE = "take a page over"
@@ -74,6 +75,7 @@ RULES: dict[Act, Rule] = {
     Act.ADD_AGENT: Rule(_ANY_MEMBER, "Agents are added by full members of this workspace."),
     Act.NAME_OWNER: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Owners are named by the present owners of the agent, or by a lead."),
     Act.TEST_PAGE: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Test pages are for the owners of this agent."),
+    Act.TRY_ROUTES: Rule(_ANY_MEMBER, "Test calls go to full members of this workspace."),
     Act.REVIEW: Rule(_OWNERS, "This is for the owners of this agent."),
     Act.ACKNOWLEDGE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER}, "You were not called for this page. If you can help, press `I'll take it` in the channel."),
     Act.TAKE: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.CHANNEL}, "Join the owner channel of this agent first, then you can take it."),

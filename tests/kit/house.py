@@ -101,8 +101,11 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(database_url: str, clock: MovedClock, *, rhythm: Rhythm | None = None) -> AsyncIterator[Town]:
-    """A workspace of seven people, one channel and the bot; the house is connected, and nothing is applied yet."""
+async def town(database_url: str, clock: MovedClock, *, rhythm: Rhythm | None = None, **more: str) -> AsyncIterator[Town]:
+    """A workspace of seven people, one channel and the bot; the house is connected, and nothing is applied yet.
+
+    `more` are further settings, such as AIOPS_SMTP_URL.
+    """
     # A busy test machine is not a slow product: the three seconds of Slack are measured by benchmarks/answers.py.
     ws = Workspace(clock=clock.now, signing_clock=clock.now, answer_within=20)
     async with serve(ws):
@@ -116,7 +119,7 @@ async def town(database_url: str, clock: MovedClock, *, rhythm: Rhythm | None = 
             ws.add_channel("general", members=["maya", "omar", "lea", "hala", "dana"], id="C0GENERAL")
         settings = Settings(
             AIOPS_MODE="slack", SLACK_BOT_TOKEN="xoxb-test", SLACK_SIGNING_SECRET="signing", SLACK_API_URL=f"{ws.base_url}/api/",
-            AIOPS_DATABASE_URL=database_url, AIOPS_PUBLIC_URL="https://aiops.example.com", AIOPS_SECRET="a secret for tests",
+            AIOPS_DATABASE_URL=database_url, AIOPS_PUBLIC_URL="https://aiops.example.com", AIOPS_SECRET="a secret for tests", **more,
         )  # fmt: skip
         house = House(settings, clock=clock, ids=CountedIds(), rhythm=rhythm or Rhythm.limitless())
         try:

@@ -1,0 +1,215 @@
+"""Whether a call reaches people: quiet hours in Slack, tests of one's own routes, and owners who left."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+
+from bot.clock import MovedClock
+from bot.tables import Call, Decision, Mark, Page, Person, RouteTest
+from tests.kit.house import REGISTRY, Town, town
+from tests.routes.test_kit import closed_port, listening
+
+NIGHT = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Paris
+PEOPLE = """
+people:
+  omar: {slack: U0OMAR, email: omar@example.com, wake: [email]}
+  hala: {slack: U0HALA}"""
+WAKING = REGISTRY.replace("\npeople:\n  hala: {slack: U0HALA}", PEOPLE)
+
+
+async def dms(t: Town, who: str) -> list[str]:
+    return [str(message["text"]) for message in t.ws.dm(who)]
+
+
+async def fail(t: Town, name: str = "r1") -> None:
+    await t.post(t.event("run", name, status="failed", error="the index is gone"))
+    await t.settle()
+
+
+async def calls(t: Town) -> list[tuple[str, str]]:
+    """Who was called by which route, in order."""
+    return await t.read(lambda tx: [(name, route) for name, route in tx.execute(select(Person.name, Call.route).join(Person, Person.id == Call.person_id).order_by(Call.id))])
+
+
+async def test_a_page_in_quiet_hours_goes_to_the_dm_and_by_mail_at_once(database_url: str, clock: MovedClock) -> None:
+    async with listening("email") as post, town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{post.port}") as t:
+        await t.apply(WAKING)
+        t.ws.set_dnd("omar", "22:00", "08:00")
+        await t.settle()
+        await fail(t)
+        assert await calls(t) == [("Omar Nassar", "slack")]  # at nine in the morning Slack rings
+        await t.post(t.event("run", "r2", status="ok"))
+        await t.settle()
+        t.clock.move(to=NIGHT)
+        await t.settle()
+        await fail(t, "r3")
+        assert (await calls(t))[1:] == [("Omar Nassar", "slack"), ("Omar Nassar", "email")]
+        assert [mail["to"] for mail in post.seen][-1] == "omar@example.com"
+        thread = [message["text"] for message in t.ws.messages("support-ai") if message.get("thread_ts")]
+        assert any("Slack does not ring for Omar Nassar until" in each and "called by email too" in each for each in thread)
+
+
+async def test_who_has_no_other_route_is_called_in_the_dm_all_the_same_and_the_thread_says_it(database_url: str, clock: MovedClock) -> None:
+    clock.move(to=NIGHT)
+    async with town(database_url, clock) as t:
+        with t.ws.quietly():
+            t.ws.set_dnd("omar", "22:00", "08:00")
+        await t.apply()
+        await fail(t)
+        assert await calls(t) == [("Omar Nassar", "slack")]
+        assert any("and no other route wakes them" in message["text"] for message in t.ws.messages("support-ai") if message.get("thread_ts"))
+        await t.move(minutes=10)
+        assert (await calls(t))[-1] == ("Lea Khoury", "slack")
+
+
+async def test_a_pause_that_slack_never_told_of_is_asked_for_after_the_call(database_url: str, clock: MovedClock) -> None:
+    async with listening("email") as post, town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{post.port}") as t:
+        await t.apply(WAKING)
+        await t.move(minutes=1)
+        with t.ws.quietly():
+            t.ws.snooze("omar", 60)
+        t.clock.move(timedelta(seconds=30))
+        await fail(t)
+        await t.move(seconds=7)
+        assert await calls(t) == [("Omar Nassar", "slack"), ("Omar Nassar", "email")]
+        assert "omar@example.com" in {mail["to"] for mail in post.seen}
+        await t.move(seconds=20)
+        assert len(await calls(t)) == 2
+
+
+async def test_a_pause_pressed_after_the_call_adds_no_route_because_slack_rang(database_url: str, clock: MovedClock) -> None:
+    async with listening("email") as post, town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{post.port}") as t:
+        await t.apply(WAKING)
+        await fail(t)
+        await t.move(minutes=1)
+        t.ws.snooze("omar", 60)
+        await t.settle()
+        await t.move(seconds=10)
+        assert await calls(t) == [("Omar Nassar", "slack")]
+        person = await t.read(lambda tx: tx.scalars(select(Person).where(Person.slack_id == "U0OMAR")).one())
+        assert person.quiet_until == t.clock.now() - timedelta(seconds=10) + timedelta(minutes=60)
+
+
+async def test_without_the_right_to_read_quiet_hours_pages_go_on_and_it_is_asked_for_seldom(database_url: str, clock: MovedClock) -> None:
+    clock.move(to=NIGHT)
+    async with town(database_url, clock) as t:
+        app = t.ws.app()
+        app.scopes.remove("dnd:read")
+        t.ws.store.save(app)
+        t.ws.set_dnd("omar", "22:00", "08:00")
+        await t.apply()
+        await t.settle()
+        asked = len([each for each in t.ws.requests() if each.method == "dnd.teamInfo"]) if hasattr(t.ws, "requests") else None
+        await fail(t)
+        assert await calls(t) == [("Omar Nassar", "slack")]
+        mark = await t.read(lambda tx: tx.get(Mark, "dnd.asked"))
+        assert mark is not None
+        assert mark.value["error"] == "missing_scope"
+        assert asked in (None, 1)
+
+
+async def test_a_test_of_my_routes_calls_by_each_and_says_which_worked_and_which_not(database_url: str, clock: MovedClock) -> None:
+    async with listening("email") as post, listening("webhook") as hook, listening("pagerduty") as duty:
+        duty.status = 400
+        people = f"omar: {{slack: U0OMAR, email: omar@example.com, webhook: 'http://127.0.0.1:{hook.port}/wake', pagerduty: key, wake: [email, webhook, pagerduty]}}"
+        registry = WAKING.replace("omar: {slack: U0OMAR, email: omar@example.com, wake: [email]}", people)
+        async with town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{post.port}", AIOPS_PAGERDUTY_URL=f"http://127.0.0.1:{duty.port}/v2/enqueue") as t:
+            await t.apply(registry)
+            answer = await t.ws.command("omar", "general", "/aiops", "page test")
+            assert "by Slack and E-mail and Webhook and PagerDuty" in answer.body["text"]
+            await t.settle()
+            await t.move(seconds=1)
+            told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))
+            assert ":white_check_mark: *Slack*: accepted at" in told
+            assert ":white_check_mark: *E-mail*: accepted at" in told
+            assert ":white_check_mark: *Webhook*: accepted at" in told
+            assert ":x: *PagerDuty*: it did not get through: the other side does not accept it (400)" in told
+            assert "TEST PAGE by E-mail" in post.seen[-1]["data"].replace("=\r\n", "")
+            assert hook.seen[-1]["body"]["title"] == "TEST PAGE by Webhook: nothing is broken"
+            # Two say that they were heard: one in Slack, one by the link.
+            call = next(message for message in t.ws.dm("omar") if message["text"].startswith("TEST PAGE by Slack"))
+            await t.ws.press("omar", t.ws.im("omar"), call["ts"], "paging.heard")
+            await t.settle()
+            link = next(word for word in hook.seen[-1]["body"]["text"].split() if "/p/" in word)
+            path = urlsplit(link).path
+            assert (await t.http.get(path)).status_code == 200
+            assert await t.read(lambda tx: list(tx.scalars(select(RouteTest)).one().heard)) == ["slack"]
+            await t.http.post(path, data={"do": "heard"})
+            await t.settle()
+            told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))
+            assert told.count("that it reached you") == 2
+            assert "The test is over" not in told
+            await t.move(minutes=31)
+            told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))
+            assert "The test is over: 3 of 4 routes took the call." in told
+            assert len([each for each in await dms(t, "omar") if each.startswith("Test of your routes")]) == 1
+            assert hook.seen[-1]["body"]["over"] is True
+
+
+async def test_a_test_of_routes_tells_of_a_mail_server_that_is_away(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{closed_port()}") as t:
+        await t.apply(WAKING)
+        await t.ws.command("omar", "general", "/aiops", "page test")
+        await t.settle()
+        await t.move(seconds=2)
+        told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))
+        assert "*E-mail*: on its way. Not yet: the mail server does not answer; it is tried again." in told
+        await t.move(minutes=31)
+        told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))
+        assert ":x: *E-mail*:" in told
+        assert "1 of 2 routes took the call" in told
+
+
+async def test_only_the_one_who_asked_for_a_test_page_can_acknowledge_it(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await t.ws.command("lea", "support-ai", "/aiops", "page test support-triage")
+        await t.settle()
+        number = await t.read(lambda tx: tx.scalars(select(Page.id)).one())
+        refused = await t.ws.command("maya", "support-ai", "/aiops", f"page ack {number}")
+        assert "test page of somebody else" in refused.body["text"]
+        assert await t.read(lambda tx: tx.get_one(Page, number).resolved_at) is None
+        await t.ws.command("lea", "support-ai", "/aiops", f"page ack {number}")
+        await t.settle()
+        assert await t.read(lambda tx: tx.get_one(Page, number).resolved_at) is not None
+
+
+async def test_an_owner_who_left_is_reported_once_to_the_business_owner_and_ends_no_ladder(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        t.ws.change_person("omar", deleted=True)
+        await t.settle()
+        told = [each for each in await dms(t, "maya") if "left the workspace" in each]
+        assert len(told) == 1
+        assert "They were operations owner of Support triage." in told[0]
+        await t.house.read_directory(t.clock.now())
+        await t.move(minutes=5)
+        assert len([each for each in await dms(t, "maya") if "left the workspace" in each]) == 1
+        await fail(t)
+        assert await calls(t) == [("Lea Khoury", "slack")]
+        status = await t.ws.command("lea", "support-ai", "/aiops", "status support-triage")
+        assert "Omar Nassar (left the workspace)" in str(status.body)
+        message = next(message for message in t.ws.dm("maya") if "left the workspace" in message["text"])
+        await t.ws.press("maya", t.ws.im("maya"), message["ts"], "agents.name")
+        await t.settle()
+        assert t.ws.views("maya")
+        assert await t.read(lambda tx: tx.scalars(select(Decision.action).where(Decision.action == "person.left")).all()) == ["person.left"]
+
+
+async def test_where_the_business_owner_left_the_leads_are_told(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        with t.ws.quietly():
+            t.ws.change_person("maya", deleted=True)
+        await t.house.read_directory(t.clock.now())  # no event came: the directory tells it
+        await t.settle()
+        assert any("They were business owner of Support triage" in each for each in await dms(t, "hala"))
+        with t.ws.quietly():
+            t.ws.change_person("maya", deleted=False)
+        await t.house.read_directory(t.clock.now())
+        t.ws.change_person("maya", deleted=True)
+        await t.settle()
+        assert len([each for each in await dms(t, "hala") if "left the workspace" in each]) in (1, 2)
