@@ -29,8 +29,10 @@ from bot.doctor import examine
 from bot.feedback.http import vote_link
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
+from bot.paging import figures
 from bot.paging.flows import ack_page
 from bot.paging.reading import open_pages
+from bot.paging.stats import span_lines, stats
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
 from bot.status import messages as status_words
@@ -151,11 +153,14 @@ class _Jobs:
         if signer is None:
             yield {"error": "Ping addresses need a secret: set AIOPS_SECRET.", "exit": WRONG_INPUT}
             return
+        if slug and await self.lanes.read(lambda tx: agent_by_slug(tx, str(slug)) is None):
+            yield {"error": f"There is no agent {slug!r}.", "exit": WRONG_INPUT}
+            return
         found = await self.lanes.read(lambda tx: addresses(tx, signer, self.house.settings.base_url, str(slug) if slug else None))
         for agent, name, by_uuid, by_key in found:
             yield {"text": f"{agent} {name}\n    {by_uuid}\n    {by_key}", "json": {"agent": agent, "check": name, "url": by_uuid, "url_by_name": by_key}}
         if not found:
-            yield {"text": f"{slug or 'No agent'} has no heartbeat check: add `kind: heartbeat` to its checks in aiops.yml." if slug else "No agent has a heartbeat check: add `kind: heartbeat` to the checks in aiops.yml.", "json": None}
+            yield {"text": f"{slug or 'No agent'} has no heartbeat check: add `kind: heartbeat` to its checks in aiops.yml." if slug else "No agent has a heartbeat check: add `kind: heartbeat` to the checks in aiops.yml.", "json": []}
 
     async def do_check_test(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         slug, name = str(args["agent"]), args.get("name")
@@ -180,6 +185,19 @@ class _Jobs:
                 yield {"error": str(error), "exit": WRONG_INPUT}
                 return
             yield {"text": f"{each}: {finding.state}: {finding.says}", "json": {"check": each, "state": str(finding.state), "says": finding.says, "value": finding.value, "threshold": finding.threshold}}
+
+    async def do_page_stats(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        slug, now = args.get("agent"), self.clock.now()
+
+        def look(tx: Session) -> Line:
+            agent = agent_by_slug(tx, str(slug)) if slug else None
+            if slug and agent is None:
+                return {"error": f"There is no agent {slug!r}.", "exit": WRONG_INPUT}
+            found = stats(tx, now, [agent.id] if agent else None)
+            lines = [line for each in found for line in (f"Last {each.days} days", *(f"  {told}" for told in span_lines(each, sees=None, one_agent=agent is not None)))]
+            return {"text": "\n".join(lines), "json": [figures.as_json(each) for each in found]}
+
+        yield await self.lanes.read(look)
 
     async def do_ack(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now, page, ref = self.clock.now(), int(args["page"]), str(args["person"])

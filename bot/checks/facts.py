@@ -97,7 +97,15 @@ def beat_facts(tx: Session, agent: Agent, check: Check) -> BeatFacts:
     words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
     first_at = rows[-1].occurred_at if rows else tx.scalar(select(func.min(Ping.occurred_at)).where(Ping.check_id == check.id))
     beats = tuple(Beat(row.occurred_at, row.status, row.rid, row.exit_code) for row in reversed(rows))
-    return BeatFacts(beats, check.watched_at or agent.created_at, agent.zone, first_at, (words or "").strip()[:1000])
+    return BeatFacts(beats, check.watched_at or agent.created_at, agent.zone, first_at, _readable(words or "").strip()[:1000])
+
+
+def _readable(words: str) -> str:
+    """What a job sent with its failure, where people can read it."""
+    odd = sum(not (each.isprintable() or each in "\n\r\t") or each == "\ufffd" for each in words[:1000])
+    if odd * 10 > len(words[:1000]):
+        return f"({len(words):,} characters that are no text)"
+    return "".join(each if each.isprintable() or each in "\n\t" else " " for each in words[:2000])
 
 
 def alert_facts(tx: Session, agent: Agent, check: Check) -> AlertFacts:
