@@ -24,7 +24,7 @@ def light(page: PageView) -> str:
     """Red while nobody has it, yellow while somebody does (or it is part of another page), green once it is over."""
     if page.resolved_at:
         return ":large_green_circle:"
-    return ":large_yellow_circle:" if page.acked_by or page.root else ":red_circle:"
+    return ":large_yellow_circle:" if page.acked_by or page.root or page.quiet else ":red_circle:"
 
 
 def listed(names: Sequence[str], count: int) -> str:

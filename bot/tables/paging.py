@@ -58,6 +58,7 @@ class Page(Table):
         Index("ix_pages_agent_id", "agent_id"),
         Index("ix_pages_owner_id", "owner_id", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
         Index("ix_pages_parent_id", "parent_id", sqlite_where=text("parent_id IS NOT NULL"), postgresql_where=text("parent_id IS NOT NULL")),
+        Index("ix_pages_opened_at", "opened_at"),
         Index("ix_pages_open", "opened_at", sqlite_where=text("resolved_at IS NULL"), postgresql_where=text("resolved_at IS NULL")),
         Index("ix_pages_ack_due_at", "ack_due_at"),
         Index("ix_pages_checking_at", "checking_at", sqlite_where=text("checking_at IS NOT NULL"), postgresql_where=text("checking_at IS NOT NULL")),
@@ -94,6 +95,7 @@ class Climb(Table):
     __table_args__ = (
         Index("uq_climbs_live", "subject_kind", "subject_id", unique=True, sqlite_where=text("stopped_at IS NULL"), postgresql_where=text("stopped_at IS NULL")),
         Index("ix_climbs_next_at", "next_at"),
+        Index("ix_climbs_subject", "subject_kind", "subject_id"),
     )
 
     id: Mapped[Identity]

@@ -149,9 +149,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         )
 
+    with op.batch_alter_table("climbs", schema=None) as batch_op:
+        batch_op.create_index("ix_climbs_subject", ["subject_kind", "subject_id"], unique=False)
+
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
         batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index("ix_pages_opened_at", ["opened_at"], unique=False)
         batch_op.create_index(
             "ix_pages_owner_id",
             ["owner_id"],
@@ -283,8 +287,12 @@ def downgrade() -> None:
             sqlite_where=sa.text("resolved_at IS NULL"),
             postgresql_where=sa.text("resolved_at IS NULL"),
         )
+        batch_op.drop_index("ix_pages_opened_at")
         batch_op.drop_column("quiet_until")
         batch_op.drop_column("parent_id")
+
+    with op.batch_alter_table("climbs", schema=None) as batch_op:
+        batch_op.drop_index("ix_climbs_subject")
 
     with op.batch_alter_table("silences", schema=None) as batch_op:
         batch_op.drop_index(
