@@ -31,7 +31,7 @@ import bot.paging.slack
 import bot.quiet.slack
 import bot.status.slack
 from bot import __version__
-from bot.agents import owners
+from bot.agents import departures, owners
 from bot.agents.reading import agents_in_channel, lead_people, owners_named
 from bot.checks import flows as checks
 from bot.checks import http as checks_http
@@ -57,12 +57,15 @@ from bot.metrics import Readings
 from bot.outbox.delivery import Delivery
 from bot.outbox.rules import Rhythm
 from bot.outbox.waiting import next_due as next_delivery
-from bot.paging import dues
+from bot.paging import dues, trying_page
 from bot.paging import http as paging_http
 from bot.paging.acks import acks_step
 from bot.paging.calling import ladders_step
 from bot.paging.holding import hold_step, quiet_moved
 from bot.paging.resolving import recheck_step
+from bot.paging.settling import settle_step, something_settles
+from bot.paging.trying import trials_due, trials_step
+from bot.paging.waking import QuietHours
 from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
@@ -76,6 +79,7 @@ from bot.routes.outcome import Route as Way
 from bot.routes.pagerduty import PagerDutyRoute
 from bot.routes.slack import SlackCalls
 from bot.routes.webhook import WebhookRoute
+from bot.setback import SetBack
 from bot.settings import Settings
 from bot.signing import Signer
 from bot.status import http as status_http
@@ -187,14 +191,20 @@ class House:
         """Loops by name, with the steps they turn and how often they look unasked (seconds)."""
         add = self.loops.add
         links = paging_http.AckLinks(self.signer, self.settings.public_url)
+        add("set back", SetBack(self.lanes).step, every=1)
         add("counters", self._flow(gather_step), every=1, rest=0.1)
-        add("owners", self._flow(owners.chase_step), every=30)
+        add("owners", self._flow(owners.chase_step, When(departures.somebody_left, departures.departures_step)), every=30)
         add("oncall", self._flow(When(rotations_due, rotations_step)), every=5)
         add("checks", self._flow(gather_step, When(checks.anything_new, checks.sync_step), When(checks.anything_due, checks.look_step), urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
+        add("clock", self._flow(checks.ahead_step), every=60)
         add("probes", self.prober.step, every=1)
-        add("ladders", self._flow(When(dues.somebody_to_call, lambda tx, now: ladders_step(tx, now, links)), When(dues.hold_ends, acks_step), When(dues.look_awaited, recheck_step), urgency=Urgency.PAGE), every=0.5, due=self._first(dues.next_due))
+        add("ladders", self._flow(When(dues.somebody_to_call, lambda tx, now: ladders_step(tx, now, links)), When(dues.hold_ends, acks_step), When(dues.look_awaited, recheck_step), When(something_settles, settle_step), urgency=Urgency.PAGE), every=0.5, due=self._first(dues.next_due))
         quiet = (When(windows.file_waits, windows.registry_step), When(silence_ends, silences_step), When(windows.window_waits, windows.windows_step), When(quiet_moved, hold_step))
         add("quiet", self._flow(*quiet, urgency=Urgency.PAGE), every=0.5)
+        test_links = trying_page.TrialLinks(self.signer, self.settings.public_url)
+        add("route tests", self._flow(When(trials_due, lambda tx, now: trials_step(tx, now, test_links))), every=1)
+        if self.settings.slack_bot_token is not None:
+            add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -324,7 +334,7 @@ class House:
             Route("/metrics", self._measured),
         ]
         if self.signer is not None:
-            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES}))
+            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_page.PAGES}))
         return found
 
     def asgi(self) -> Starlette:

@@ -16,9 +16,11 @@ from bot.ladders.flows import BATCH, call_anew, call_next
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import forms, rules, showing
-from bot.paging.flows import Answered, acknowledge, hold_until, let_go, locked
+from bot.paging.flows import Answered, acknowledge
 from bot.paging.messages import quiet_until
-from bot.paging.reading import calls_of, named, page_view
+from bot.paging.reading import calls_of, named
+from bot.paging.standing import hold_until, let_go, locked
+from bot.paging.viewing import page_view
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Page, Person
 
@@ -32,7 +34,7 @@ def snooze(tx: Session, now: datetime, page_id: int, person: Person, until: date
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return Answered.OVER
-    if page.acked_at is None:
+    if page.acked_at is None or page.parent_id is not None:
         return acknowledge(tx, now, page_id, person.id, until=until)
     if page.acked_by != person.id:
         return Answered.ALREADY
@@ -70,6 +72,8 @@ def escalate(tx: Session, now: datetime, page_id: int, person: Person, calls_see
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return "This page is over, so nobody needs to be called."
+    if page.parent_id is not None:
+        return f"This page is part of page {page.parent_id}: people are called about that one."
     if page.quiet_until is not None:
         return f"Nobody is called about this until {when(page.quiet_until)}: quiet is agreed. `/aiops silence` and `/aiops maintenance` show by whom, and end it."
     made = calls_of(tx, page.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -10,14 +11,16 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.blocks import Message, mention
+from bot.blocks import Message, mention, when
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
 from bot.paging.holding import hold_before_call
-from bot.paging.reading import calls_of, named, page_view
+from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
+from bot.paging.viewing import page_view
+from bot.people.quiet_hours import quiet_until
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person
 
 log = structlog.get_logger(__name__)
@@ -62,20 +65,31 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
         return
     round, before = climb.round, len(calls_of(tx, page.id))
     reach = take_rung(tx, now, climb, agent)
+    notes = list(reach.notes)
     for person in reach.people:
-        routes = rules.routes_of(person.slack_id, person.wake, person.addresses)
-        _call(tx, now, climb, page, person, route=routes[0], round=round, rung=reach.last, role=reach.words, before=before, links=links)
+        quiet = quiet_until(person, now)
+        routes = rules.routes_at_once(rules.routes_of(person.slack_id, person.wake, person.addresses), quiet=quiet is not None)
+        for route in routes:
+            call_person(tx, now, climb, page, person, route=route, round=round, rung=reach.last, role=reach.words, before=before, links=links)
+        if quiet is not None and not page.test:
+            notes.append(quiet_note(person, quiet, routes[1:]))
     if reach.channel:
-        _call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
-    if not page.test and (reach.anybody or reach.notes):
-        told = messages.called_line(reach.names(), reach.words, round, reach.notes, before)
+        call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
+    if not page.test and (reach.anybody or notes):
+        told = messages.called_line(reach.names(), reach.words, round, notes, before)
         showing.add_line(tx, now, page, f"called:{climb.id}:{round}:{reach.last}", told)
         words = f"called {reach.names()}"
-        audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": list(reach.notes)})
+        audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": notes})
     showing.show_page(tx, now, page)
 
 
-def _call(
+def quiet_note(person: Person, until: datetime, more: Sequence[str]) -> str:
+    """That Slack does not ring for somebody called, and what else does."""
+    said = f"Slack does not ring for {named(person)} until {when(until)}"
+    return f"{said}: called by {' and '.join(more)} too." if more else f"{said}, and no other route wakes them."
+
+
+def call_person(
     tx: Session, now: datetime, climb: Climb, page: Page, person: Person, *, route: str, round: int, rung: int, role: str, before: int, links: Links | None
 ) -> None:
     """One new post to one person by one route, and the row that waits for its confirmation."""
@@ -88,7 +102,7 @@ def _call(
     told = messages.call_message(
         page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
-    outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route)
+    outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route, topic=showing.topic_of(page) if route == "email" else "")
     tx.add(
         Call(
             climb_id=climb.id, round=round, rung=rung, person_id=person.id, target=f"person:{person.id}", route=route,
@@ -98,7 +112,7 @@ def _call(
     tx.flush()
 
 
-def _call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: str, *, round: int, rung: int, role: str, before: int) -> None:
+def call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: str, *, round: int, rung: int, role: str, before: int) -> None:
     key = f"call:{climb.id}:{round}:{rung}:{channel}"
     if outbox.find(tx, key) is not None:
         return
@@ -152,14 +166,16 @@ def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bo
     used = [each.route for each in calls_of(tx, page.id) if (each.climb_id, each.round, each.rung, each.target) == (call.climb_id, call.round, call.rung, call.target)]
     route = rules.next_route(rules.routes_of(person.slack_id, person.wake, person.addresses), used) if person is not None else None
     name = named(person) if person is not None else "the channel"
+    alongside = [each.route for each in calls_of(tx, page.id) if each.id != call.id and each.target == call.target and (each.climb_id, each.round, each.rung) == (call.climb_id, call.round, call.rung) and each.state in ("sent", "confirmed")]
     if person is not None and route is not None:
         call.state, call.confirm_by = "failed" if arrival is Arrival.FAILED else "late", None
-        _call(tx, now, climb, page, person, route=route, round=call.round, rung=call.rung, role="the next to answer", before=0, links=links)
+        call_person(tx, now, climb, page, person, route=route, round=call.round, rung=call.rung, role="the next to answer", before=0, links=links)
         words = f"The call to {name} by {call.route} did not arrive ({_why(arrival, row)}): calling by {route}."
         showing.add_line(tx, now, page, f"route:{call.id}", Message(words))
         showing.show_page(tx, now, page)
         return
-    words = f"The call to {name} by {call.route} is not confirmed ({_why(arrival, row)}), and there is no other route to them."
+    other = f"they are called by {' and '.join(alongside)} as well" if alongside else "there is no other route to them"
+    words = f"The call to {name} by {call.route} is not confirmed ({_why(arrival, row)}), and {other}."
     showing.add_line(tx, now, page, f"unreached:{call.id}", Message(words))
     if arrival is Arrival.FAILED:
         call.state, call.confirm_by = "failed", None

@@ -9,18 +9,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.agents.reading import ladder_of, owners_named
 from bot.agents.spec import StepSpec
-from bot.blocks import Message, escape
+from bot.blocks import Message, escape, when
 from bot.db import wake
-from bot.ladders.flows import live_climb, start_climb, stop_climb
+from bot.ladders.flows import start_climb, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import messages, quieting, rules, showing
-from bot.paging.reading import named, open_page_of, page_view, problem_view, problems_of, was_called
-from bot.paging.rules import Finding, Joins
-from bot.people.flows import Actor, Refused, actor_of, require, roles_of
-from bot.people.rules import Act, Role
+from bot.paging import cascades, flapping, grouping, messages, quieting, rules, showing
+from bot.paging.reading import named, own_problems, problem_view
+from bot.paging.rules import Finding
+from bot.paging.scope import require_on
+from bot.paging.standing import hold_until, locked, take_turn
+from bot.paging.viewing import page_view
+from bot.people.flows import Refused, actor_of
+from bot.people.rules import Act
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Check, Page, Person, Problem
 
@@ -31,13 +33,19 @@ class Answered(StrEnum):
     DONE = "done"
     ALREADY = "already"  # somebody has it
     OVER = "over"  # it has resolved
+    PART = "part"  # it is part of another page, and calls nobody
 
 
 def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> Problem:
-    """A check fails: one problem per check. Severity `page` calls people, `notice` is shown and calls nobody."""
-    # The agent's row is the gate: two processes must not open two pages for one agent.
+    """A check fails: one problem per check. Severity `page` calls people, `notice` is shown and calls nobody.
+
+    Who opens several in one transaction takes the turns of all their agents first (standing.take_turn).
+    """
+    take_turn(tx, [check.agent_id])
+    # The agent's row is the gate of its problems: two processes must not open two for one check.
     agent = tx.scalars(select(Agent).where(Agent.id == check.agent_id).with_for_update(key_share=True)).one()
     problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None))).first()
+    is_new = problem is None
     if problem is None:
         problem = Problem(
             agent_id=agent.id,
@@ -50,67 +58,53 @@ def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> 
             says=finding.says,
         )
         tx.add(problem)
+    flapping.fails_again(now, problem)
     problem.title, problem.says, problem.evidence = finding.title, finding.says, dict(finding.evidence)
     if rules.RANK.get(check.severity, 0) > rules.RANK.get(problem.severity, 0):
         problem.severity = check.severity  # what was a notice is worth a page now
     tx.flush()
+    flaps = is_new and flapping.opens(tx, now, check, problem)
     if not quieting.keeps_quiet(tx, now, agent, check, problem):
         place_problem(tx, now, agent, check, problem)
+    if flaps and problem.page_id is not None:
+        words = f"{escape(agent.name)}: {escape(problem.title)}. It comes and goes: it failed {problem.turns} times since {when(problem.flapping_at or now)}. From now on it is held open, without a new page each time, until it has been the same for {messages.span(rules.STEADY)}."
+        showing.add_line(tx, now, tx.get_one(Page, problem.page_id), f"flaps:{problem.id}", Message(words))
     mark_dirty(tx, now, [agent.id])
     return problem
 
 
 def place_problem(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> None:
-    """Show an open problem where it belongs: a notice in the channel, or a page that calls people. The agent's row is held."""
+    """Show an open problem where it belongs: a notice in the channel, on the page of what took it down, or on a page that calls people. The agent's row is held."""
     if problem.severity != "page":
         _show_notice(tx, now, agent, check, problem)
-    elif problem.page_id is None:
-        _put_on_page(tx, now, agent, problem)
-    else:
-        showing.show_page(tx, now, tx.get_one(Page, problem.page_id))
-
-
-def _put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> None:
-    page = open_page_of(tx, agent.id)
-    if page is None:
-        operations = owners_named(tx, agent).operations
-        page = Page(agent_id=agent.id, owner_id=operations.person_id if operations else None, severity=problem.severity, opened_at=now)
-        tx.add(page)
-        tx.flush()
-        problem.page_id = page.id
-        start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
-        audit.record(tx, now, "page.open", f"page:{page.id}", came_from="timer", words=problem.says, evidence=dict(problem.evidence))
-        showing.show_page(tx, now, page, wait=True)
         return
-    page = locked(tx, page.id)
-    joins = rules.how_it_joins(page.severity, problem.severity)
-    problem.page_id = page.id
-    if joins is Joins.CALLING:
-        page.severity = problem.severity
-        let_go(page)
-        stop_climb(tx, now, "page", page.id, "it became more severe: calling from the start")
-        start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
-    showing.add_line(tx, now, page, f"joined:{problem.id}", Message(f"A further problem of {escape(agent.name)}: {escape(problem.says)}"))
-    if page.acked_at is not None and page.ack_until is not None:
-        # It worsened while somebody has it: their acknowledgement no longer waits for the morning.
-        page.ack_until = rules.ack_ends_worsened(page.renewed_at or page.acked_at, page.ack_until, now)
-        page.ack_due_at = max(now, rules.ack_due(page.renewed_at or page.acked_at, page.ack_until))
-    audit.record(tx, now, "page.join", f"page:{page.id}", came_from="timer", words=problem.says, evidence={"joins": joins.value})
-    quieting.reconcile(tx, now, page)
-    showing.show_page(tx, now, page)
+    for page_id in dict.fromkeys((problem.under_id, problem.page_id)):
+        if page_id is not None:
+            showing.show_page(tx, now, tx.get_one(Page, page_id))
+    if problem.page_id is None and problem.under_id is None and cascades.comes_from_above(tx, now, agent, problem) is None:
+        page = grouping.put_on_page(tx, now, agent, problem)
+        tx.flush()
+        cascades.take_down(tx, now, agent, problem, page)
 
 
-def close_problem(tx: Session, now: datetime, check: Check, why: str) -> Problem | None:
-    """The check is well again (or gone): its problem closes, and a page without open problems resolves itself."""
+def close_problem(tx: Session, now: datetime, check: Check, why: str, *, recovered: bool = False) -> Problem | None:
+    """The check is well again (`recovered`) or gone: its problem closes, and a page without open problems resolves itself.
+
+    A problem that comes and goes is held open when it recovers, until it has been well for a while.
+    """
+    take_turn(tx, [check.agent_id])
     problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None)).with_for_update(key_share=True)).first()
     if problem is None:
         return None
-    problem.closed_at, problem.closed_why = now, why
-    tx.flush()
     agent = tx.get_one(Agent, check.agent_id)
-    if problem.page_id is None and problem.quiet_until is not None:
+    if recovered and flapping.recovers(now, problem):
+        tx.flush()
+        place_problem(tx, now, agent, check, problem)
+        return problem
+    end_problem(tx, now, problem, why)
+    if problem.page_id is None and problem.under_id is None and problem.quiet_until is not None:
         quieting.show_held(tx, now, agent, problem)
-    elif problem.page_id is None:
+    elif problem.page_id is None and problem.under_id is None:
         _show_notice(tx, now, agent, check, problem)
     else:
         _off_page(tx, now, problem, why)
@@ -118,14 +112,28 @@ def close_problem(tx: Session, now: datetime, check: Check, why: str) -> Problem
     return problem
 
 
+def end_problem(tx: Session, now: datetime, problem: Problem, why: str) -> None:
+    """The row of a problem that is over: no timer of it is left."""
+    problem.closed_at, problem.closed_why = now, why
+    problem.steady_at = problem.free_at = None
+    tx.flush()
+
+
 def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
-    page = locked(tx, problem.page_id or 0)
-    still = [each for each in problems_of(tx, page.id) if each.closed_at is None]
+    if problem.under_id is not None and problem.under_id != problem.page_id:
+        showing.show_page(tx, now, tx.get_one(Page, problem.under_id))
+    if problem.page_id is None:
+        return
+    page = locked(tx, problem.page_id)
+    still = own_problems(tx, page.id)
     if still:
         showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
         quieting.reconcile(tx, now, page)
+        cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)
-    elif page.resolved_at is None:
+    elif page.resolved_at is not None or cascades.stand_by(tx, now, page):
+        showing.show_page(tx, now, page)
+    else:
         resolve_page(tx, now, page, why)
 
 
@@ -137,6 +145,8 @@ def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | 
     outbox.drop(tx, showing.cause_of(page.id))
     audit.record(tx, now, "page.resolve", f"page:{page.id}", person_id=by_id, came_from="timer" if by_id is None else "slack", words=why)
     showing.add_line(tx, now, page, "over", messages.over_line(page_view(tx, page)))
+    tx.flush()
+    cascades.loosen(tx, now, page)
     showing.show_page(tx, now, page)
     showing.tell_all(tx, now, page)
     wake(tx, "incidents")
@@ -150,6 +160,8 @@ def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, too
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return Answered.OVER
+    if page.parent_id is not None:
+        return Answered.PART
     if page.acked_at is not None:
         return Answered.ALREADY
     person = tx.get_one(Person, person_id)
@@ -172,30 +184,6 @@ def acknowledge(tx: Session, now: datetime, page_id: int, person_id: int, *, too
     return Answered.DONE
 
 
-def hold_until(page: Page, now: datetime, until: datetime, *, snoozed: bool = False) -> None:
-    """Nobody is called until then; the timer warns before."""
-    page.ack_until, page.ack_due_at, page.snoozed = until, rules.ack_due(now, until), snoozed
-
-
-def let_go(page: Page) -> None:
-    """Nobody has it any more."""
-    page.acked_at = page.acked_by = page.renewed_at = page.ack_until = page.ack_due_at = None
-    page.took = page.snoozed = False
-
-
-def page_roles(tx: Session, page: Page, actor: Actor) -> set[Role]:
-    """All roles of somebody with regard to a page: also whether it called them, and whether they have it."""
-    agent = tx.get_one(Agent, page.agent_id)
-    roles = roles_of(tx, actor, agent.id, channel_id=agent.channel_id)
-    if roles & {Role.GUEST, Role.STRANGER}:
-        return roles
-    if was_called(tx, page.id, actor.person_id):
-        roles.add(Role.CALLED)
-    if page.acked_by == actor.person_id:
-        roles.add(Role.RESPONDER)
-    return roles
-
-
 def ack_page(tx: Session, now: datetime, page_id: int, person: Person, *, came_from: str = "cli") -> str:
     """Acknowledge from outside Slack (`aiops ack`, a signed link); returns the words for the one who asked.
 
@@ -204,7 +192,7 @@ def ack_page(tx: Session, now: datetime, page_id: int, person: Person, *, came_f
     page = tx.get(Page, page_id)
     if page is None:
         raise LookupError(f"There is no page {page_id}.")
-    require(page_roles(tx, page, actor_of(person)), Act.ACKNOWLEDGE)
+    require_on(tx, page, actor_of(person), Act.ACKNOWLEDGE)
     return told(tx, page, acknowledge(tx, now, page_id, person.id, came_from=came_from), person.id)
 
 
@@ -214,6 +202,8 @@ def told(tx: Session, page: Page, answered: Answered, person_id: int) -> str:
     by = tx.get(Person, page.acked_by) if page.acked_by else None
     if answered is Answered.OVER or page.test:
         return f"This page is over: {escape(page.resolved_why)} There is nothing to do."
+    if answered is Answered.PART:
+        return f"This page is part of page {page.parent_id}: what fails here comes from there, and nobody is called about it by itself. There is nothing to do for you."
     if answered is Answered.DONE:
         return f"You have it. {messages.quiet_until(page.ack_until)} The page resolves itself when the check recovers."
     if page.acked_by == person_id:
@@ -235,12 +225,6 @@ def send_test_page(tx: Session, now: datetime, agent: Agent, person: Person) -> 
     start_climb(tx, now, "page", page.id, [StepSpec(call=f"person:{person.id}")])
     audit.record(tx, now, "page.test", f"page:{page.id}", person_id=person.id)
     return page
-
-
-def locked(tx: Session, page_id: int) -> Page:
-    """The page, held until the commit: first its climb and then itself, the order in which the calling step takes them."""
-    live_climb(tx, "page", page_id, lock=True)
-    return tx.scalars(select(Page).where(Page.id == page_id).with_for_update(key_share=True).execution_options(populate_existing=True)).one()
 
 
 def _show_notice(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> None:

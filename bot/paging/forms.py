@@ -18,6 +18,7 @@ from bot.blocks import (
     modal,
     option,
     section,
+    select,
     text_input,
     when,
 )
@@ -56,6 +57,21 @@ def stop_form(page: PageView) -> dict[str, Any]:
     )
     reason = input_block("reason", "Why?", text_input("reason", multiline=True, placeholder="It answers customers with wrong prices", most=500), hint="Its channel reads this.")
     return modal("Stop the agent", [told, reason], callback_id="paging.stop", submit="Stop agent", metadata=page.value)
+
+
+def which_form(page: PageView, agents: Sequence[tuple[int, str]], stage: str) -> dict[str, Any]:
+    """Which agent of a page about several is stopped (and why), or put under human review; or all of them."""
+    stop = stage == "suspended"
+    choices = [option(clip(name, 75), str(number)) for number, name in agents[:99]]
+    if len(agents) > 1:
+        choices.append(option(f"All {len(agents)} of them", "all"))
+    what = "Stopping an agent orders it to do nothing until somebody starts it again. Its checks rest, and you have this page unless somebody else does." if stop else "From then on a person looks at every output of it before it counts."
+    more = f" The list shows the first 99 of {len(agents)}." if len(agents) > 99 else ""
+    blocks: list[Block] = [section(f"*{escape(lead(page))}*\nThis page is about {page.agent_count} agents. {what} The agent's channel is told.{more}")]
+    blocks.append(input_block("agent", "Which agent?", select("agent", choices, placeholder="Choose an agent")))
+    if stop:
+        blocks.append(input_block("reason", "Why?", text_input("reason", multiline=True, placeholder="It answers customers with wrong prices", most=500), hint="Its channel reads this."))
+    return modal("Stop an agent" if stop else "Human review", blocks, callback_id="paging.stop" if stop else "paging.review", submit="Stop" if stop else "Order it", metadata=page.value)
 
 
 def ends_soon(page: PageView, *, to: str | None) -> Message:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, POISON
 from bot.paging import quieting, showing
-from bot.paging.flows import locked, place_problem
+from bot.paging.flows import place_problem
 from bot.paging.reading import problems_of
+from bot.paging.standing import locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.quiet import rules
 from bot.quiet.reading import live_covers, scope_of
@@ -85,6 +86,7 @@ def _meant(tx: Session, rows: Iterable[Silence | Maintenance]) -> set[int]:
 
 def _look_anew(tx: Session, now: datetime, problem_id: int) -> None:
     agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
+    take_turn(tx, [agent_id])
     # The agent's row is the gate, as where problems open.
     agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
     sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from bot.feedback.http import Page as SignedPage
 from bot.feedback.http import Visit, page_link
 from bot.feedback.pages import Choice, Sheet
-from bot.paging.flows import ack_page, page_roles
+from bot.paging.flows import ack_page
 from bot.paging.messages import PageView, lead, span
-from bot.paging.reading import page_view
-from bot.people.flows import actor_of, require
+from bot.paging.scope import require_on
+from bot.paging.viewing import page_view
+from bot.people.flows import actor_of
 from bot.people.rules import Act
 from bot.routes.words import plain_words
 from bot.signing import Signer
@@ -39,11 +40,11 @@ def show_ack(tx: Session, visit: Visit, news: str = "") -> Sheet:
     page = _page(tx, visit)
     if page is None:
         return Sheet("This page is no longer known", ["It was removed, so there is nothing to acknowledge."], status=404)
-    require(page_roles(tx, page, actor_of(visit.person)), Act.ACKNOWLEDGE)
+    require_on(tx, page, actor_of(visit.person), Act.ACKNOWLEDGE)
     view = page_view(tx, page)
     lines = [f"{each.says} Since {each.since:%Y-%m-%d %H:%M} UTC." for each in view.problems if each.closed_at is None or view.resolved_at]
     lines.append(_standing(view))
-    free = view.acked_by is None and view.resolved_at is None
+    free = view.acked_by is None and view.resolved_at is None and view.root is None
     return Sheet(
         title=lead(view),
         lines=lines,
@@ -62,6 +63,8 @@ def act_ack(tx: Session, visit: Visit) -> Sheet:
 
 
 def _standing(view: PageView) -> str:
+    if view.root is not None and view.resolved_at is None:
+        return f"It is part of page {view.root.id}: {view.root.lead}. Nobody is called about it by itself."
     if view.resolved_at is not None:
         return f"It is over: {view.resolved_why} It lasted {span(view.resolved_at - view.opened_at)}."
     if view.acked_by is not None and view.acked_at is not None:

@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from bot.blocks import Message
 from bot.paging import acks, forms, resolving, rules
-from bot.paging.flows import Answered, page_roles, told
-from bot.paging.reading import named, page_view
+from bot.paging.flows import Answered, told
+from bot.paging.reading import named
 from bot.paging.resolving import Resolved
+from bot.paging.scope import require_on
+from bot.paging.viewing import page_view
 from bot.people.flows import Refused, require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
@@ -23,7 +25,7 @@ _TEST = "This is a test page: nothing is broken. `Acknowledge` ends it."
 def ask_snooze(tx: Session, press: Press) -> Answer:
     """`Snooze` opens its form."""
     page, _ = allowed(tx, press, Act.SNOOZE)
-    if page.resolved_at is not None or (page.acked_by is not None and page.acked_by != press.actor.person_id):
+    if page.resolved_at is not None or page.parent_id is not None or (page.acked_by is not None and page.acked_by != press.actor.person_id):
         return Tell(Message(_held(tx, page, press.actor.person_id)))
     return Ask(forms.snooze_form(page_view(tx, page), press.now, press.actor.zone or "UTC"))
 
@@ -86,7 +88,7 @@ def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
     if matched is None or page is None:
         require(roles_of(tx, press.actor, None), Act.SEE)
         raise Refused(STALE)
-    require(page_roles(tx, page, press.actor), act)
+    require_on(tx, page, press.actor, act)
     if page.test:
         raise Refused(_TEST)
     return page, int(matched[2] or 0)
@@ -95,6 +97,8 @@ def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
 def _held(tx: Session, page: Page, person_id: int) -> str:
     """How the page stands, for somebody whose press changed nothing."""
     tx.refresh(page)
+    if page.resolved_at is None and page.parent_id is not None:
+        return told(tx, page, Answered.PART, person_id)
     if page.resolved_at is None and page.acked_by is None:
         return "Nobody has this page now, and people are being called. Press `Acknowledge` if you have it."
     if page.resolved_at is None and page.acked_by is not None and page.acked_by != person_id:

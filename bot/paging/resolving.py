@@ -16,9 +16,10 @@ from bot.db import is_standstill, wake
 from bot.ladders.flows import BATCH
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import showing
-from bot.paging.flows import locked, resolve_page
-from bot.paging.reading import named, problems_of
+from bot.paging import cascades, showing
+from bot.paging.flows import end_problem, resolve_page
+from bot.paging.reading import named, own_problems
+from bot.paging.standing import locked
 from bot.quality.flows import mark_dirty
 from bot.stages.flows import stage_of
 from bot.tables import Agent, Check, Page, Person, Problem
@@ -41,22 +42,24 @@ def resolve(tx: Session, now: datetime, page_id: int, person: Person) -> Resolve
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return Resolved.OVER
-    stopped = stage_of(tx, page.agent_id).stage == "suspended"
-    if failing_of(tx, page) and not stopped:
+    failing = failing_of(tx, page)
+    stopped = {problem.agent_id for problem, _ in failing if stage_of(tx, problem.agent_id).stage == "suspended"}
+    if any(problem.agent_id not in stopped for problem, _ in failing):
         return Resolved.FAILING
     name = person.name or "Somebody"
     why = f"{name} resolved it while the agent is stopped; its checks look again once it is started." if stopped else f"{name} resolved it; the last look at the check was good."
-    for problem in _open(tx, page):
+    agents = {problem.agent_id for problem in own_problems(tx, page.id)} | {page.agent_id}
+    for problem in own_problems(tx, page.id):
         _close(tx, now, problem, why)
     resolve_page(tx, now, page, why, by_id=person.id)
-    mark_dirty(tx, now, [page.agent_id])
+    mark_dirty(tx, now, agents)
     return Resolved.DONE
 
 
 def failing_of(tx: Session, page: Page) -> list[tuple[Problem, Check]]:
     """The open problems whose check failed, or could not tell, when it was last looked at."""
     found = []
-    for problem in _open(tx, page):
+    for problem in own_problems(tx, page.id):
         check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
         if check is not None and check.archived_at is None and not check.passes:
             found.append((problem, check))
@@ -85,7 +88,7 @@ def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id
     if page.resolved_at is not None or found is None:
         return False
     problem, check = found
-    agent = tx.get_one(Agent, page.agent_id)
+    agent = tx.get_one(Agent, problem.agent_id)
     why = f"{person.name or 'Somebody'} says that the check {check.name} is wrong. It is silenced until it is changed in aiops.yml."
     _close(tx, now, problem, why)
     check.wrong_at, check.wrong_by, check.due_at, check.says = now, person.id, None, why
@@ -99,7 +102,8 @@ def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id
     for owner in (names.operations, names.business):
         if owner is not None and owner.slack_id and owner.person_id != person.id:
             outbox.show(tx, now, key=f"check:{check.id}:wrong:{int(now.timestamp())}:{owner.person_id}", to=owner.slack_id, message=told, priority=Priority.PAGE)
-    if _open(tx, page):
+    if own_problems(tx, page.id):
+        cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)
     else:
         resolve_page(tx, now, page, why, by_id=person.id)
@@ -150,13 +154,9 @@ def _tell_asker(tx: Session, now: datetime, page: Page, begun: datetime, words: 
     showing.show_page(tx, now, page)
 
 
-def _open(tx: Session, page: Page) -> list[Problem]:
-    return [problem for problem in problems_of(tx, page.id) if problem.closed_at is None]
-
-
 def _close(tx: Session, now: datetime, problem: Problem, why: str) -> None:
     """Close a problem by hand; its check stands as new, so that a failure found later opens another."""
-    problem.closed_at, problem.closed_why = now, why
+    end_problem(tx, now, problem, why)
     check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
     if check is not None:
         check.state, check.fails, check.passes, check.since, check.says = "new", 0, 0, None, ""

@@ -18,6 +18,14 @@ EVENING, MORNING = time(22), time(8)  # the night of the one who acknowledged, i
 LATER = time(9)  # "until 09:00 my time"
 SNOOZES = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4), "8h": timedelta(hours=8)}
 UNTIL_LATER = "09:00"
+GATHER = timedelta(seconds=60)  # further problems of the same owner join a page this young
+FREE_AFTER = timedelta(minutes=2)  # what was taken down has this long to recover once its root is well
+# Flapping begins and ends by different measures, so that it does not flap itself (Nagios Core, "Detection and handling
+# of state flapping", has two thresholds for the same reason): it begins with the third opening within 30 minutes, the
+# first two of which called people, and ends once the check has been the same, well or failing, for 15 minutes.
+FLAPS = 3
+FLAPS_WITHIN = timedelta(minutes=30)
+STEADY = timedelta(minutes=15)
 
 
 class State(StrEnum):
@@ -44,15 +52,44 @@ class Finding:
 
 
 class Joins(StrEnum):
-    """What a further problem does to the page that is already open for its agent."""
+    """What a further problem does to the page that it joins."""
 
     QUIETLY = "quietly"  # it is written on the page; those called already know there is trouble
-    CALLING = "calling"  # it is more severe than all before: people are called again
+    CALLING = "calling"  # it is worse than what they know: people are called again
 
 
-def how_it_joins(page_severity: str, severity: str) -> Joins:
-    """A further problem of the same agent calls again only if it is more severe."""
-    return Joins.CALLING if RANK.get(severity, 0) > RANK.get(page_severity, 0) else Joins.QUIETLY
+def how_it_joins(page_severity: str, severity: str, *, acknowledged: bool = False, new_agent: bool = False) -> Joins:
+    """A further problem calls again if it is more severe; where somebody has the page also if it is of another agent.
+
+    Where nobody has it yet people are being called anyway, and one agent more is no second call.
+    """
+    worse = RANK.get(severity, 0) > RANK.get(page_severity, 0)
+    return Joins.CALLING if worse or (acknowledged and new_agent) else Joins.QUIETLY
+
+
+def may_gather(page_opened: datetime, now: datetime) -> bool:
+    """Whether another agent's problem still joins a page; a clock set back does not close it."""
+    return now - page_opened < GATHER
+
+
+def is_flapping(openings: Sequence[datetime], now: datetime) -> bool:
+    """Whether a check comes and goes: it opened its problem 3 times within 30 minutes, this time included."""
+    return sum(now - FLAPS_WITHIN < each <= now for each in openings) >= FLAPS
+
+
+class Flap(StrEnum):
+    """What becomes of a problem that is held open because it comes and goes."""
+
+    WAITS = "waits"
+    CLOSES = "closes"  # it has been well for long enough
+    FAILS = "fails"  # it has failed for long enough: an ordinary problem again
+
+
+def how_it_settles(*, well: bool, steady_at: datetime, now: datetime) -> Flap:
+    """Judge a flapping problem that has been well, or failing, until `steady_at` without a change."""
+    if now < steady_at:
+        return Flap.WAITS
+    return Flap.CLOSES if well else Flap.FAILS
 
 
 class Arrival(StrEnum):
@@ -77,6 +114,11 @@ def routes_of(slack_id: str | None, wake: Sequence[str], addresses: Mapping[str,
     """The ways to reach a person, in the order they are tried."""
     beyond = [route for route in wake if addresses.get(route)]
     return (["slack"] if slack_id else []) + beyond
+
+
+def routes_at_once(routes: Sequence[str], *, quiet: bool) -> list[str]:
+    """The first way; where Slack does not ring for them now (`quiet`), every other way with it."""
+    return list(routes) if quiet and routes[:1] == ["slack"] else list(routes[:1])
 
 
 def next_route(routes: Sequence[str], used: Sequence[str]) -> str | None:

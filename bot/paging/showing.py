@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages
-from bot.paging.reading import calls_of, page_view
-from bot.tables import Agent, Call, Page, Person
+from bot.paging.reading import calls_of
+from bot.paging.scope import agents_on
+from bot.paging.viewing import page_view
+from bot.tables import Agent, Call, Page, Person, Problem
 
 SOON = timedelta(seconds=2)  # the first post waits this long for the first call, so that it can name who is called
+_GATHERED = "pages to show at the end"
 
 
 def root_key(page_id: int) -> str:
@@ -24,24 +31,95 @@ def dm_key(page_id: int, person_id: int) -> str:
     return f"page:{page_id}:dm:{person_id}"
 
 
+def beside_key(page_id: int, channel: str) -> str:
+    """The same page in the owner channel of another agent on it."""
+    return f"page:{page_id}:channel:{channel}"
+
+
 def cause_of(page_id: int) -> str:
     return f"page:{page_id}"
 
 
+def topic_of(page: Page) -> str:
+    """What e-mails about a page refer to, also where another database counts its pages from one."""
+    return f"page-{page.id}-{int(page.opened_at.timestamp())}"
+
+
+@contextmanager
+def gathered(tx: Session, now: datetime) -> Iterator[None]:
+    """Show each page once at the end, however many of its problems change inside: 200 agents that fail at once are one edit."""
+    if _GATHERED in tx.info:
+        yield
+        return
+    pages: dict[int, bool] = tx.info.setdefault(_GATHERED, {})
+    try:
+        yield
+    except BaseException:
+        tx.info.pop(_GATHERED, None)
+        raise
+    tx.info.pop(_GATHERED, None)
+    for page_id in sorted(pages):
+        page = tx.get(Page, page_id)
+        if page is not None:  # else what opened it was rolled back
+            show_page(tx, now, page, wait=pages[page_id])
+
+
 def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> None:
     """Write the present state to all its places; what did not change is no edit."""
+    waiting: dict[int, bool] | None = tx.info.get(_GATHERED)
+    if waiting is not None:
+        waiting[page.id] = waiting.get(page.id, False) or wait
+        return
     tx.flush()
     view = page_view(tx, page)
-    agent = tx.get_one(Agent, page.agent_id)
     calls = calls_of(tx, page.id)
-    if agent.channel_id and not page.test:
-        told = messages.page_message(view, place="channel")
-        outbox.show(tx, now, key=root_key(page.id), to=agent.channel_id, message=told, priority=Priority.PAGE, due_at=now + SOON if wait else None)
+    if not page.test:
+        _show_in_channels(tx, now, page, view, due_at=now + SOON if wait else None)
     told = messages.page_message(view, place="dm")
     for person in _in_slack(tx, page, calls):
         outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE)
-    if view.acked_by or view.resolved_at or view.lapsed_at or view.quiet:
+    if view.acked_by or view.resolved_at or view.lapsed_at or view.quiet or view.root:
         _quieten(tx, now, view, calls)
+
+
+def _show_in_channels(tx: Session, now: datetime, page: Page, view: messages.PageView, *, due_at: datetime | None) -> None:
+    """In the owner channel of each agent on the page; and one message in each channel that only has agents it took down."""
+    agents = agents_on(tx, page) if view.several else [tx.get_one(Agent, page.agent_id)]
+    home = agents[0].channel_id
+    told = messages.page_message(view, place="channel")
+    if home:
+        outbox.show(tx, now, key=root_key(page.id), to=home, message=told, priority=Priority.PAGE, due_at=due_at)
+    others = dict.fromkeys(agent.channel_id for agent in agents if agent.channel_id and agent.channel_id != home)
+    for channel in others:
+        # The history is written once, below the first of them: elsewhere it is said where.
+        beside = messages.page_message(replace(view, history=home), place="channel")
+        outbox.show(tx, now, key=beside_key(page.id, channel), to=channel, message=beside, priority=Priority.PAGE, due_at=due_at)
+    _show_downs(tx, now, page, view, {home, *others})
+
+
+def _show_downs(tx: Session, now: datetime, page: Page, view: messages.PageView, shown: set[str | None]) -> None:
+    """Where agents fail because of this page and have none of their own: what fails, and that nobody is called about it."""
+    if not view.down:
+        return
+    found: dict[str, dict[int, tuple[str, str, bool]]] = {}
+    rows = tx.execute(
+        select(Agent.id, Agent.channel_id, Agent.name, Problem.title, Problem.closed_at)
+        .join(Problem, Problem.agent_id == Agent.id)
+        .where(Problem.under_id == page.id, Problem.page_id.is_(None))
+        .order_by(Problem.closed_at.is_(None), Problem.id.desc())
+    )
+    for agent_id, channel, name, title, closed_at in rows:
+        if channel and channel not in shown:
+            found.setdefault(channel, {})[agent_id] = (name, title, closed_at is None)
+    for channel, agents in found.items():
+        fails = [(name, title) for name, title, still in reversed(agents.values()) if still]
+        over = ""
+        if page.resolved_at is not None:
+            over = "It is over." + (f" {len(fails)} {'agent' if len(fails) == 1 else 'agents'} still {'fails' if len(fails) == 1 else 'fail'}; whatever has not recovered within 2 minutes calls its own owner." if fails else "")
+        elif not fails:
+            over = "It goes on, but the agents of this channel have recovered."
+        told = messages.down_message(fails, len(fails), messages.lead(view), page.id, over=over)
+        outbox.show(tx, now, key=f"page:{page.id}:down:{channel}", to=channel, message=told, priority=Priority.ANSWER)
 
 
 def tell_all(tx: Session, now: datetime, page: Page) -> None:
@@ -59,7 +137,7 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
             continue
         words = Message(f"{messages.lead(view)}\n{told.text}")
         key = f"page:{page.id}:over:{call.person_id}:{call.route}"
-        outbox.call(tx, now, key=key, to=str(person_or_none.addresses.get(call.route, "")), message=words, cause=f"{key}", route=call.route)
+        outbox.call(tx, now, key=key, to=str(person_or_none.addresses.get(call.route, "")), message=words, cause=f"{key}", route=call.route, topic=topic_of(page))
 
 
 def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message) -> None:
@@ -79,7 +157,9 @@ def _in_slack(tx: Session, page: Page, calls: list[Call]) -> list[Person]:
 def _quieten(tx: Session, now: datetime, view: messages.PageView, calls: list[Call]) -> None:
     """Take the buttons off calls that already stand in Slack: nobody should press what is settled."""
     over = "It is over. There is nothing to do for you." if view.resolved_at else f"{view.acked_by} has it. Nobody else is called."
-    if not view.acked_by and not view.resolved_at and view.quiet:
+    if view.root is not None and not view.resolved_at:
+        over = f"It is part of page {view.root.id} now, and nobody is called about it by itself."
+    elif not view.acked_by and not view.resolved_at and view.quiet:
         over = f"{view.quiet} Nobody is called about it meanwhile."
     elif not view.acked_by and not view.resolved_at and view.lapsed_at is not None:
         # Calling has begun again: only the calls made since then are to be answered.
@@ -88,5 +168,7 @@ def _quieten(tx: Session, now: datetime, view: messages.PageView, calls: list[Ca
     for call in calls:
         if call.route == "slack":
             outbox.mend(tx, now, call.message_key, messages.call_over(view, over))
+        elif call.route in ("pagerduty", "webhook") and view.acked_by and not view.resolved_at:
+            outbox.mark_acked(tx, now, call.message_key)
         elif call.route in ("pagerduty", "webhook") and call.state != "dropped":
             outbox.remove(tx, now, call.message_key)  # these routes know an end: PagerDuty stops ringing

@@ -9,12 +9,19 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import find_agents
 from bot.blocks import Message, escape
 from bot.paging import menu, messages, stopping
-from bot.paging.flows import Answered, acknowledge, page_roles, send_test_page, told
-from bot.paging.reading import open_pages, page_view
+from bot.paging.flows import Answered, acknowledge, send_test_page, told
+from bot.paging.reading import open_pages
+from bot.paging.rules import routes_of as ways_of
+from bot.paging.scope import require_on
+from bot.paging.stats import stats, stats_message
+from bot.paging.tried import ROUTES
+from bot.paging.trying import heard, start_test
+from bot.paging.viewing import page_view
+from bot.paging.waking import heard_quiet_hours
 from bot.people.flows import require, roles_of
-from bot.people.rules import Act
+from bot.people.rules import Act, Role
 from bot.surface.press import Answer, Handler, Press, Quiet, Tell
-from bot.tables import Agent, Page, Person
+from bot.tables import Agent, Page, Person, RouteTest
 
 
 def press_acknowledge(tx: Session, press: Press) -> Answer:
@@ -32,7 +39,7 @@ def _answer_page(tx: Session, press: Press, act: Act, *, took: bool) -> Answer:
     if page is None:
         require(roles_of(tx, press.actor, None), Act.SEE)
         return Tell(Message(menu.STALE))
-    require(page_roles(tx, page, press.actor), act)
+    require_on(tx, page, press.actor, act)
     answered = acknowledge(tx, press.now, page.id, press.actor.person_id, took=took)
     if answered is Answered.DONE and press.came_from == "button":
         return Quiet()  # every place shows it
@@ -54,6 +61,25 @@ def _send_test(tx: Session, press: Press, agent: Agent) -> Answer:
     return Tell(Message(f"A test page about {escape(agent.name)} is on its way to you, and only to you. Press `Acknowledge` on it, and I tell you how long it took."))
 
 
+def _try_routes(tx: Session, press: Press) -> Answer:
+    require(roles_of(tx, press.actor, None), Act.TRY_ROUTES)
+    person = tx.get_one(Person, press.actor.person_id)
+    start_test(tx, press.now, person)
+    ways = [ROUTES[route] for route in ways_of(person.slack_id, person.wake, person.addresses)]
+    return Tell(Message(f"I am calling you now by {' and '.join(ways) or 'nothing: you have no route'}. My direct message shows how each did, and is edited as answers come in."))
+
+
+def press_heard(tx: Session, press: Press) -> Answer:
+    """`It reached me`, on a test call in Slack."""
+    require(roles_of(tx, press.actor, None), Act.TRY_ROUTES)
+    number = press.value.removeprefix("routetest:")
+    test = tx.get(RouteTest, int(number)) if number.isdigit() and len(number) < 16 else None
+    if test is None or test.person_id != press.actor.person_id:
+        return Tell(Message("This test is somebody else's, or no longer known here. `/aiops page test` starts one of your own."))
+    heard(tx, press.now, test, "slack")
+    return Quiet()
+
+
 def words_page(tx: Session, press: Press) -> Answer:
     """`/aiops page`, `page ack <number>`, `page test <agent>`."""
     require(roles_of(tx, press.actor, None), Act.SEE)
@@ -63,18 +89,35 @@ def words_page(tx: Session, press: Press) -> Answer:
         page = _page(tx, f"page:{rest[0].lstrip('#')}")
         if page is None:
             return Tell(Message(f"There is no page {escape(rest[0])}. `/aiops page` lists the open ones."))
-        require(page_roles(tx, page, press.actor), Act.ACKNOWLEDGE)
+        require_on(tx, page, press.actor, Act.ACKNOWLEDGE)
         answered = acknowledge(tx, press.now, page.id, press.actor.person_id)
         return Tell(Message(told(tx, page, answered, press.actor.person_id)))
+    if verb == "test" and not rest:
+        return _try_routes(tx, press)
     if verb == "test":
         found = find_agents(tx, " ".join(rest))
         if len(found) != 1:
             names = ", ".join(f"`{agent.slug}`" for agent in found[:10])
             return Tell(Message(f"Which agent? {names}" if found else "Name an agent: `/aiops page test support-triage`."))
         return _send_test(tx, press, found[0])
+    if verb in ("stats", "statistics"):
+        return _stats(tx, press, " ".join(rest))
     if verb and verb != "list":
-        return Tell(Message("I know `/aiops page` (the open ones), `/aiops page ack <number>` and `/aiops page test <agent>`."))
+        return Tell(Message("I know `/aiops page` (the open ones), `/aiops page ack <number>`, `/aiops page test` (calls you by each of your routes), `/aiops page test <agent>` and `/aiops page stats` (how often, how fast, how much noise)."))
     return Tell(messages.open_pages_list([page_view(tx, page) for page in open_pages(tx)]), share=True)
+
+
+def _stats(tx: Session, press: Press, words: str) -> Answer:
+    """Of single people leads see every line, others only their own: whom pages woke is for those who arrange the work."""
+    found = find_agents(tx, words)
+    if words and len(found) != 1:
+        names = ", ".join(f"`{agent.slug}`" for agent in found[:10])
+        return Tell(Message(f"Which agent? {names}" if found else f"I know no agent called {escape(words[:60])}. `/aiops page stats` tells of all."))
+    chosen = found[0] if words else None
+    lead = Role.LEAD in roles_of(tx, press.actor, None)
+    told = stats(tx, press.now, [chosen.id] if chosen else None)
+    sees = None if lead else frozenset({press.actor.person_id})
+    return Tell(stats_message(told, about=chosen.name if chosen else "", sees=sees, one_agent=chosen is not None))
 
 
 def _page(tx: Session, value: str) -> Page | None:
@@ -95,8 +138,10 @@ ACTIONS: dict[str, Handler] = {
     "paging.acknowledge": press_acknowledge,
     "paging.take": press_take,
     "paging.test": press_test,
+    "paging.heard": press_heard,
     **menu.ACTIONS,
     **stopping.ACTIONS,
 }
 VIEWS: dict[str, Handler] = {**menu.VIEWS, **stopping.VIEWS}
 WORDS: dict[str, Handler] = {"page": words_page, "pages": words_page}
+EVENTS = {"dnd_updated_user": heard_quiet_hours}

@@ -56,6 +56,7 @@ def test_two_processes_make_each_call_once(world: World, database_url: str) -> N
     world.settle()
     for slug in ("support-triage", "billing", "returns", "search"):
         world.run("failed", slug=slug)
+        world.move(minutes=2)  # one page each: within a minute they would share one
     later = world.clock.move(timedelta(minutes=10))
     other = Database(database_url)
 

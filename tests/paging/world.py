@@ -23,6 +23,7 @@ from bot.paging.acks import acks_step
 from bot.paging.calling import Links, ladders_step
 from bot.paging.holding import hold_step
 from bot.paging.resolving import recheck_step
+from bot.paging.settling import settle_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
 from bot.paging.slack import VIEWS as PAGE_VIEWS
 from bot.paging.slack import WORDS as PAGE_WORDS
@@ -85,7 +86,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step, settle_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
