@@ -21,8 +21,9 @@ events = typer.Typer(no_args_is_help=True, help="What agents report.")
 check = typer.Typer(no_args_is_help=True, help="Promises about agents.")
 token = typer.Typer(no_args_is_help=True, help="Bearer tokens for agents and scripts.")
 export = typer.Typer(no_args_is_help=True, help="Write the present state out.")
+page = typer.Typer(no_args_is_help=True, help="Calls to people.")
 demo = typer.Typer(no_args_is_help=True, help="The demo fleet of the local mode.")
-for name, group in {"events": events, "check": check, "token": token, "export": export, "demo": demo}.items():
+for name, group in {"events": events, "check": check, "token": token, "export": export, "page": page, "demo": demo}.items():
     app.add_typer(group, name=name)
 
 FAILED, WRONG_INPUT, NO_SERVER = 1, 2, 3  # exit codes, told in `aiops --help` of each command's failures
@@ -140,6 +141,12 @@ def check_pings(agent: Annotated[str | None, typer.Argument(help="One agent; all
 def check_test(agent: Annotated[str, typer.Argument()], name: Annotated[str | None, typer.Argument(help="One check; all where left out.")] = None, json: Json = False) -> None:
     """Say what an agent's checks would find now, without opening any problem."""
     _carry("check_test", {"agent": agent, "name": name}, json)
+
+
+@page.command("stats")
+def page_stats(agent: Annotated[str | None, typer.Argument(help="One agent; all where left out.")] = None, json: Json = False) -> None:
+    """How often people were called in the last 7 and 28 days, how fast they answered, and how much of it was noise."""
+    _carry("page_stats", {"agent": agent}, json)
 
 
 @token.command("make")
