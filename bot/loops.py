@@ -15,6 +15,8 @@ from bot.clock import Clock
 
 log = structlog.get_logger(__name__)
 
+NET = 1.0  # seconds after which a loop looks although nobody rang
+
 Step = Callable[[datetime], Awaitable[bool]]  # takes `now`; says whether it found work
 Due = Callable[[datetime], Awaitable[datetime | None]]  # when the first row after `now` is due, as far as the rows tell
 
@@ -104,7 +106,9 @@ class Loops:
 
     async def _turn(self, loop: Loop) -> None:
         while not self._stopping:
-            await loop.woken.wait()
+            # APScheduler goes by the clock on the wall and would keep silent where that is set back by hours; this does not.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(loop.woken.wait(), loop.every + NET)
             loop.woken.clear()
             busy = True
             while busy and not self._stopping:

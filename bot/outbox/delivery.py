@@ -21,7 +21,7 @@ from bot.db import is_outage
 from bot.lanes import Lanes, Urgency
 from bot.outbox.claims import Desk, Job, Plan, claim
 from bot.outbox.hold import Hold
-from bot.outbox.leases import drop_lease, hold_lease
+from bot.outbox.leases import SKEW, drop_lease, hold_lease
 from bot.outbox.lookups import find_copies, remove_extras
 from bot.outbox.pace import Pacer
 from bot.outbox.places import NextPlace
@@ -60,11 +60,15 @@ class Delivery:
         self.desk = Desk(self.rhythm, Pacer(self.rhythm), holder, lambda: f"{run}-{ids.nonce()}", names, next_place)
         self._fence: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ran_at: datetime | None = None
         self._stopping = self._asking = False
         self._ledger = asyncio.Lock()  # a claim must not overlook what a record of the same moment sets free
 
     async def step(self, now: datetime) -> bool:
         """Deliver what is due; says whether there was anything. Waits a moment for calls under way, never for slow ones."""
+        if self._ran_at is not None and now < self._ran_at - SKEW:  # the clock was set back: what we planned by it is far away
+            self.desk.pacer, self.hold.next_at = Pacer(self.rhythm), now
+        self._ran_at = now
         await self._probe(now)
         loop = asyncio.get_running_loop()
         until, found = loop.time() + self.rhythm.patience, False

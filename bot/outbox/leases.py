@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from bot.tables import Lease
 
+SKEW = timedelta(minutes=1)
+
 
 def hold_lease(tx: Session, now: datetime, name: str, holder: str, length: timedelta) -> int | None:
     """Take or keep the lease; the fence while we hold it, None while another process does.
@@ -28,7 +30,8 @@ def hold_lease(tx: Session, now: datetime, name: str, holder: str, length: timed
             return None
         return 1
     if row.holder != holder:
-        if row.until > clock and not sqlite:
+        # An end further away than a lease is long was written before the database's clock was set back.
+        if clock < row.until <= clock + length + SKEW and not sqlite:
             return None
         row.holder, row.until, row.fence = holder, clock + length, row.fence + 1
     elif row.until < clock + length * 2 / 3:
