@@ -120,3 +120,15 @@ def nobody(name: str, until: datetime, notes: Sequence[str]) -> Message:
     text = f"Nobody of the rotation {escape(name)} can be called until {when(until)}, so its pages go on to the next step of their ladder."
     told = [text, *notes[:5], "`/aiops oncall` puts somebody on call; `aiops.yml` names the people."]
     return Message("\n".join(told), [section("\n".join(told))])
+
+
+def cannot_be_reached(lines: Sequence[str]) -> Message:
+    """The weekly line to the leads; the lines are plain words."""
+    title = "Who cannot be reached if something breaks"
+    told = [f"• {escape(clip(line, 600))}" for line in lines[:15]]
+    if len(lines) > 15:
+        told.append(f"And {len(lines) - 15} more reasons: `aiops doctor` tells all.")
+    note = "I say this once a week, and only when there is something to say. Anybody can try with `/aiops page test` whether calls reach them."
+    blocks: list[Block] = [section(f"*{title}*")]
+    blocks += [section("\n".join(told[first : first + 4])) for first in range(0, len(told), 4)]
+    return Message("\n".join([f"{title}:", *told, note]), [*blocks, context(note)])

@@ -79,13 +79,18 @@ def call(
     message: Message,
     cause: str,
     route: str = "slack",
+    topic: str = "",
     expires_at: datetime | None = None,
 ) -> OutMessage:
-    """Wake one person: always a new post, never merged with another, dropped when its cause is gone before sending."""
+    """Wake one person: always a new post, never merged with another, dropped when its cause is gone before sending.
+
+    `topic` names what several calls are about, for routes that gather what belongs together (e-mail).
+    """
     found = find(tx, key)
     if found is not None:
         return found
-    row = _new(tx, now, key, "call", to, message.want(), Priority.CALL, None)
+    want = {**message.want(), "topic": topic} if topic else message.want()
+    row = _new(tx, now, key, "call", to, want, Priority.CALL, None)
     row.route, row.cause, row.expires_at, row.due_at = route, cause, expires_at, now
     wake(tx, "outbox")
     return row
@@ -138,6 +143,18 @@ def mend(tx: Session, now: datetime, key: str, message: Message) -> None:
         row.want = message.want()
         row.want_rev += 1
         row.state, row.due_at, row.priority = "pending", now, int(Priority.PAGE)
+        wake(tx, "outbox")
+
+
+def mark_acked(tx: Session, now: datetime, key: str) -> None:
+    """Somebody has what this call was about: routes that know such a state (PagerDuty, webhook) are told, once."""
+    row = _held(tx, key)
+    if row is None or row.gone or row.want.get("acked") or row.state in ("dropped", "failed", "removed"):
+        return
+    if row.shown_rev > 0 or row.lease_until is not None:
+        row.want = {**row.want, "acked": True}
+        row.want_rev += 1
+        row.state, row.due_at = "pending", now
         wake(tx, "outbox")
 
 

@@ -34,6 +34,7 @@ def letter_of(job: Job) -> Letter:
     return Letter(
         id=job.marker, to=job.target, text=str(job.want.get("text") or ""), blocks=list(job.want.get("blocks") or []),
         signed_as=str(job.want.get("signed_as") or "people"), over=job.do is Do.DELETE,
+        acked=bool(job.want.get("acked")), topic=str(job.want.get("topic") or ""),
     )
 
 

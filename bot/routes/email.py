@@ -33,8 +33,8 @@ class EmailRoute:
         self._timeout = timeout
 
     async def deliver(self, letter: Letter) -> Outcome:
-        if letter.over:
-            return Outcome(Kind.OK)  # a sent e-mail cannot be taken back
+        if letter.over or letter.acked:
+            return Outcome(Kind.OK)  # a sent e-mail cannot be taken back, nor changed
         if "@" not in parseaddr(letter.to)[1]:
             return Outcome(Kind.REFUSED, "not_an_email_address")
         return await asyncio.to_thread(self._send, letter)
@@ -86,5 +86,8 @@ class EmailRoute:
         mail["Date"] = formatdate(self._clock.now().timestamp())
         # The same id again: mail programs that see two copies show one.
         mail["Message-ID"] = f"<{letter.id}@aiops-bot>"
+        if letter.topic:
+            # Mail programs show what refers to the same id as one conversation.
+            mail["In-Reply-To"] = mail["References"] = f"<{letter.topic}@aiops-bot>"
         mail.set_content(plain_words(letter.text))
         return mail

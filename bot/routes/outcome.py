@@ -50,6 +50,8 @@ class Letter:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     signed_as: str = "people"  # whose derived key signs it, where the route signs
     over: bool = False  # what this id said is over (only routes that can take something back care)
+    acked: bool = False  # somebody has what this id said (only routes that know such a state care)
+    topic: str = ""  # what several letters are about, for routes that gather what belongs together
 
 
 class Route(Protocol):

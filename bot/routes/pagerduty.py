@@ -1,4 +1,7 @@
-"""PagerDuty, for people whose registry entry names a routing key: Events v2, with the row's id as dedup key."""
+"""PagerDuty, for people whose registry entry names a routing key: Events v2, with the row's id as dedup key.
+
+Each call is an alert of its own: a trigger that joined an acknowledged one would ring nobody.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ SUMMARY = 1024
 
 
 class PagerDutyRoute:
-    """Triggers an event, and resolves it when what it said is over. The same id again is the same alert over there."""
+    """Triggers an event, acknowledges it once somebody has it, and resolves it when it is over. The same id is the same alert over there."""
 
     name = "pagerduty"
 
@@ -24,7 +27,7 @@ class PagerDutyRoute:
     async def deliver(self, letter: Letter) -> Outcome:
         event = {
             "routing_key": letter.to,
-            "event_action": "resolve" if letter.over else "trigger",
+            "event_action": "resolve" if letter.over else "acknowledge" if letter.acked else "trigger",
             "dedup_key": letter.id,
             "client": "aiops-bot",
             "payload": {

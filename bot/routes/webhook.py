@@ -34,7 +34,7 @@ class WebhookRoute:
     async def deliver(self, letter: Letter) -> Outcome:
         now = self._clock.now()
         body = orjson.dumps(
-            {"id": letter.id, "at": now.isoformat(), "title": first_line(letter.text), "text": plain_words(letter.text), "over": letter.over}
+            {"id": letter.id, "at": now.isoformat(), "title": first_line(letter.text), "text": plain_words(letter.text), "acknowledged": letter.acked, "over": letter.over}
         )
         stamp = str(int(now.timestamp()))
         headers = {
