@@ -268,7 +268,7 @@ def _moment(found: Any) -> datetime:
 
 KIND = Kind(
     name="upstream",
-    about="Watches a system that the agent reads or writes: fails when it is not reachable, not fresh, not complete, or when its credential or certificate ends soon; by asking an address, by a measure reported about it, or by a date.",
+    about="Watches a system that the agent reads or writes: fails when it is not reachable, not fresh, not complete, or when its credential or certificate ends soon; by asking an address, by a measure reported about it, or by a date. A system that several agents share is named under `upstreams`, with such a check in its `watched_by`.",
     spec=UpstreamSpec,
     judge=judge,
     probes=True,
