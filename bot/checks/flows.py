@@ -217,12 +217,15 @@ def spec_or_none(tx: Session, now: datetime, check: Check) -> CheckSpec | None:
         check.state, check.since = "unknown", check.since or now
         check.says = f"This check cannot be understood, so it can never fail: {told}"[:2000]
         check.looked_at, check.due_at = now, now + timedelta(hours=1)
+        if "nothing_since" not in check.cursor:
+            check.cursor = {**check.cursor, "nothing_since": now.timestamp()}  # the digest tells of it
         return None
 
 
 def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, finding: Finding) -> Move:
     """Let a finding change how the check stands, and open or close its problem with it."""
     counts_itself = KINDS[spec.kind].counts_itself
+    deadline = check.due_at
     before = Standing(check.state, check.fails, check.passes, check.since)
     after, well_after = (1, 1) if counts_itself else (spec.after, spec.well_after)
     standing, move = stand(before, finding.state, after=after, well_after=well_after, now=now)
@@ -235,7 +238,7 @@ def apply_finding(tx: Session, now: datetime, check: Check, spec: CheckSpec, fin
     if move in (Move.FAILS, Move.RECOVERS, Move.SETTLES):
         keep_finding(tx, now, check, finding)
     if move is Move.FAILS:
-        _tell(tx, now, check, finding)
+        _tell(tx, now, check, finding, deadline)
     elif move is Move.FAILS_STILL and said != finding.says:
         _tell_again(tx, now, check, finding)
     elif move is Move.RECOVERS:
@@ -253,8 +256,10 @@ def _note_nothing(now: datetime, check: Check, finding: Finding) -> None:
         check.cursor = {**{key: value for key, value in cursor.items() if key != "nothing_since"}, "had_data": True}
 
 
-def _tell(tx: Session, now: datetime, check: Check, finding: Finding) -> None:
-    open_problem(tx, now, check, finding)
+def _tell(tx: Session, now: datetime, check: Check, finding: Finding, deadline: datetime | None = None) -> None:
+    problem = open_problem(tx, now, check, finding)
+    if problem.deadline_at is None:
+        problem.deadline_at = deadline
     check.cursor = {**check.cursor, "told_at": now.timestamp()}
 
 

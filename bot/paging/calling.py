@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
@@ -21,7 +21,7 @@ from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
 from bot.paging.viewing import page_view
 from bot.people.quiet_hours import quiet_until
-from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person
+from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person, Problem
 
 log = structlog.get_logger(__name__)
 
@@ -157,6 +157,7 @@ def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bo
         now=now,
     )
     if arrival is Arrival.CONFIRMED:
+        note_accepted(tx, page, row.shown_at or now)
         call.state, call.confirm_by = "confirmed", None
         return
     if climb.stopped_at is not None or row.state == "dropped":
@@ -186,6 +187,14 @@ def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bo
             showing.show_page(tx, now, page)
         return
     call.confirm_by = now + max(rules.CONFIRM_WITHIN, timedelta(seconds=1))  # it may still arrive: look again
+
+
+def note_accepted(tx: Session, page: Page, at: datetime) -> None:
+    """Keep how long after its deadline the first call of a page was accepted: what the product is measured by."""
+    if page.called_ms is None and not page.test:
+        deadline = tx.scalar(select(func.min(Problem.deadline_at)).where(Problem.page_id == page.id))
+        if deadline is not None:
+            page.called_ms = max(int((at - deadline).total_seconds() * 1000), 0)
 
 
 def _why(arrival: Arrival, row: OutMessage) -> str:

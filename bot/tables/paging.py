@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.tables.table import Identity, Table, Whole
@@ -39,6 +39,7 @@ class Problem(Table):
     says: Mapped[str] = mapped_column(Text)  # the finding in words, with its numbers
     evidence: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     since: Mapped[datetime]  # when the failure began, as far as we know
+    deadline_at: Mapped[datetime | None]  # when the look that opened it was due: a missed deadline, or the arrival of an event
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_why: Mapped[str] = mapped_column(Text, default="")
@@ -85,6 +86,8 @@ class Page(Table):
     resolved_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     resolved_why: Mapped[str] = mapped_column(Text, default="")
     test: Mapped[bool] = mapped_column(default=False)  # a test page: no check behind it
+    synthetic: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # a test page that the bot sends itself, to see that pages arrive
+    called_ms: Mapped[int | None] = mapped_column(BigInteger)  # from the deadline of its first problem until the outside accepted the first call
     quiet_until: Mapped[datetime | None]  # all its open problems are silenced or in maintenance: it calls nobody until then
 
 

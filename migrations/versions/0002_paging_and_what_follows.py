@@ -154,6 +154,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(sa.Column("synthetic", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
+        batch_op.add_column(sa.Column("called_ms", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_pages_opened_at", ["opened_at"], unique=False)
         batch_op.create_index(
@@ -182,6 +184,7 @@ def upgrade() -> None:
     with op.batch_alter_table("problems", schema=None) as batch_op:
         batch_op.add_column(sa.Column("under_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
         batch_op.add_column(sa.Column("free_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("deadline_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("quiet_by", sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column("quiet_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("flapping_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
@@ -265,6 +268,7 @@ def downgrade() -> None:
         batch_op.drop_column("flapping_at")
         batch_op.drop_column("quiet_until")
         batch_op.drop_column("quiet_by")
+        batch_op.drop_column("deadline_at")
         batch_op.drop_column("free_at")
         batch_op.drop_column("under_id")
 
@@ -289,6 +293,8 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_pages_opened_at")
         batch_op.drop_column("quiet_until")
+        batch_op.drop_column("called_ms")
+        batch_op.drop_column("synthetic")
         batch_op.drop_column("parent_id")
 
     with op.batch_alter_table("climbs", schema=None) as batch_op:
