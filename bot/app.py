@@ -50,6 +50,7 @@ from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
 from bot.ladders.telling import rotations_due, rotations_step
+from bot.ladders.weekly import week_is_due, weekly_step
 from bot.lanes import Lanes, Urgency
 from bot.lists import flows as lists
 from bot.loops import Due, Loops, Step
@@ -202,6 +203,7 @@ class House:
         quiet = (When(windows.file_waits, windows.registry_step), When(silence_ends, silences_step), When(windows.window_waits, windows.windows_step), When(quiet_moved, hold_step))
         add("quiet", self._flow(*quiet, urgency=Urgency.PAGE), every=0.5)
         test_links = trying_page.TrialLinks(self.signer, self.settings.public_url)
+        add("who is reached", self._flow(When(week_is_due, weekly_step)), every=60)
         add("route tests", self._flow(When(trials_due, lambda tx, now: trials_step(tx, now, test_links))), every=1)
         if self.settings.slack_bot_token is not None:
             add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)

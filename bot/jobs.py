@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bot.agents.files import read_text
 from bot.agents.marked import BadFile
 from bot.agents.plan import Plan, lines
 from bot.agents.reading import agent_by_slug, find_channel
+from bot.agents.spec import RegistrySpec
 from bot.agents.state import export_text
 from bot.app import House
 from bot.checks.blind import warned
@@ -29,6 +31,7 @@ from bot.doctor import examine
 from bot.feedback.http import vote_link
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
+from bot.ladders.unreached import unreached_by
 from bot.paging import figures
 from bot.paging.flows import ack_page
 from bot.paging.reading import open_pages
@@ -56,6 +59,11 @@ def open_things(tx: Session, agent_id: int) -> list[str]:
     return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])]
 
 
+def _who_is_reached(tx: Session, plan: Plan, spec: RegistrySpec) -> Plan:
+    """The plan, with whom nothing would wake."""
+    return replace(plan, notes=(*plan.notes, *(row.line() for row in unreached_by(tx, spec))))
+
+
 class _Jobs:
     def __init__(self, house: House) -> None:
         self.house = house
@@ -67,7 +75,7 @@ class _Jobs:
     async def do_plan(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         await self._know_people()
         now = self.clock.now()
-        async for line in self._registry(args, lambda tx, read: warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), write=False):
+        async for line in self._registry(args, lambda tx, read: _who_is_reached(tx, warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), read.spec), write=False):
             yield line
 
     async def do_apply(self, args: dict[str, Any]) -> AsyncIterator[Line]:

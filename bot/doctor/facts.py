@@ -54,6 +54,7 @@ class Seen:
     failed_example: tuple[str, str] | None = None  # where to, why
     overdue: int = 0
     overdue_since: datetime | None = None
+    unreached: tuple[tuple[str, bool], ...] = ()  # who cannot be reached and why, and whether that is broken
     from_slack: bool = False  # something came in from Slack lately
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, ROLES, find_channel, lead_people, leads_channel_or_people, newest_registry
 from bot.doctor.facts import LATELY, Owner, Place, Seen
+from bot.ladders.unreached import unreached
 from bot.outbox.delivery import MARK as DELIVERY
 from bot.people.sync import last_sync
 from bot.tables import Agent, AgentOwner, Attempt, Channel, Check, Mark, OutMessage, Person, SeenSlack, Token
@@ -53,6 +54,7 @@ def look(tx: Session, now: datetime) -> Seen:
         directory=last_sync(tx),
         delivery=dict(delivery.value) if delivery else {},
         failed=failed, failed_example=example, overdue=overdue, overdue_since=since,
+        unreached=tuple((row.line(), row.broken) for row in unreached(tx, now) if "left the workspace" not in row.why and "not accepted" not in row.why),
         from_slack=tx.scalars(select(SeenSlack.key).limit(1)).first() is not None,
     )  # fmt: skip
     tx.expunge_all()  # the rows are read on after the look is over

@@ -150,6 +150,9 @@ def judge_routes(seen: Seen, *, email: bool, webhook: bool, mail_error: str | No
             found.append(Finding("route", f"{owner.person.name} should be called by {listed(missing)}, and there is no address for it.", f"Add it to {owner.person.name} under `people:` in aiops.yml and run `aiops apply`."))
     if mail_error is not None:
         found.append(Finding("route", f"The mail server does not answer ({mail_error}).", "Check AIOPS_SMTP_URL, and whether this machine may reach it."))
+    for line, broken in seen.unreached:
+        # At night Slack's own do-not-disturb is on for most people: worth knowing, and no reason to fail.
+        found.append(Finding("route", line) if broken else remark("route", line, "They can try with `/aiops page test` what reaches them."))
     only_slack = [owner.person.name or "someone" for owner in seen.owners if owner.first_called and not owner.person.wake and owner.person.active]
     if only_slack and not quiet:
         found.append(remark("route", f"Only Slack reaches {listed(only_slack)}: when Slack is down, their pages wait for it.", "Give them `wake: [email]` (or webhook, pagerduty) under `people:` in aiops.yml."))
