@@ -40,16 +40,17 @@ def _notes(tx: Session, now: datetime, spec: RegistrySpec) -> Iterable[str]:
         for agent in agents:
             for name, written in spec.agents[agent.slug].checks.items():
                 check = kept.get((agent.id, name))
-                known = check is not None and check.spec == written and check.cursor.get("had_data")
-                if known:
+                same = check if check is not None and check.spec == written else None
+                if same is not None and same.kind == "alert" and same.state in ("new", "unknown"):
+                    yield f"no alert {str(written.get('alert'))[:200]} ever arrived for {agent.name} ({agent.slug}), so nobody knows whether its check `{name}` names it right: send one to try it (`amtool alert add`)"
+                elif same is not None and same.cursor.get("had_data"):
                     continue
-                if written.get("kind") in BATCHES:
-                    if agent.heard_at is None:
-                        continue
-                    read = read_spec(written)
-                    by_kind[read.kind].append((name, agent, read))
-                elif check is not None and check.spec == written and "nothing_since" in check.cursor:
-                    yield _blind(name, agent, check.says)  # as its last look found it
+                elif written.get("kind") in BATCHES:
+                    if agent.heard_at is not None:
+                        read = read_spec(written)
+                        by_kind[read.kind].append((name, agent, read))
+                elif same is not None and "nothing_since" in same.cursor:
+                    yield _blind(name, agent, same.says)  # as its last look found it
     calendar = calendar_of(tx)
     for kind, asked in by_kind.items():
         for begin in range(0, len(asked), PART):

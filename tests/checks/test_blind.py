@@ -29,6 +29,13 @@ from tests.kit.house import town
         ("{kind: measure, name: orders, at_most: .inf}", "at_most", "must be a number", "Write it in digits"),
         ("{kind: freshness, input: prompt}", "input", "the agent has no input 'prompt'", "Add `inputs: {prompt: {refresh: 30d}}`"),
         ("{kind: volume, drop: 100%}", "drop", "could never fail", "Write less than 100%"),
+        ("{kind: run_failed, window: 0s}", "window", "this is never or for ever", "Write a duration up to 90d"),
+        ("{kind: quality, window: 12h}", "window", "only whole days are counted", "Write 1d, 7d or 30d"),
+        ("{kind: no_data, within: 0s}", "within", "this check would always fail", "Write 30s, 10m or 2h"),
+        ("{kind: http, url: 'https://x.example', latency: 0s}", "latency", "this check would always fail", "Write 800ms"),
+        ("{kind: http, url: 'https://x.example', method: HEAD, text: ok}", "", "has no body", "Write `method: GET`"),
+        ("{kind: http, url: 'https://x.example', json_is: true}", "", "has no value to look at", "Add `json_path: ...`"),
+        ("{kind: heartbeat, every: 1h, at_most: 0s}", "at_most", "this check would always fail", "Write 30s"),
     ],
 )
 def test_a_promise_that_cannot_be_broken_is_a_mistake_with_its_place_and_remedy(check: str, field: str, says: str, remedy: str) -> None:
@@ -70,3 +77,16 @@ def test_a_digest_names_the_checks_that_never_had_data() -> None:
     report = Report(agent_id=1, slug="a", name="A", verdict="worth using", outputs=5, rank=0, why="", blind=("a", "b", "c"))
     assert not is_fine(report)
     assert needs_of(report) == "see to its checks `a` and `b` and 1 more, which never had data and so cannot fail"
+
+
+async def test_a_heartbeat_that_never_came_and_an_alert_that_never_arrived_are_told_by_plan(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        text = registry("{kind: heartbeat, every: 1h}", "      disk: {kind: alert, alert: HostDiskFul}\n      nightly: {kind: heartbeat, cron: '0 3 * * *'}\n      runs: {kind: run_failed}\n")
+        await t.apply(text)
+        told = (await anext(jobs_of(t.house)["plan"]({"text": text, "name": "aiops.yml"})))["text"]
+        assert "the check `promise` of Support triage (support-triage) has nothing to judge by, and cannot fail until it has: Nothing was reported yet; its first report starts the watch." in told
+        assert "no alert HostDiskFul ever arrived for Support triage (support-triage), so nobody knows whether its check `disk` names it right" in told
+        assert "the check `runs` of Support triage (support-triage) has nothing to judge by" in told
+        assert "`nightly`" not in told  # a time that is set can be missed before anything came
+        await t.move(days=2, minutes=5)
+        assert "promise" in (await t.read(lambda tx: blind_checks(tx, t.clock.now(), [1])))[1]

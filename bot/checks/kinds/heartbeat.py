@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from bot.agents.spec import Duration, write_duration
 from bot.calendars import check_cron, cron_times, zone_named
 from bot.checks.kinds.kind import CheckSpec, Kind
+from bot.checks.kinds.words import Span
 from bot.paging.rules import Finding, State
 
 EARLY = timedelta(seconds=30)  # a ping this much before its time still counts for it: clocks of two machines differ
@@ -27,7 +28,7 @@ class HeartbeatSpec(CheckSpec):
     every: Duration | None = Field(None, description="The longest time between two reports, such as `1h`; counted from the first report on. Write this or `cron`.")
     zone: str | None = Field(None, description="IANA zone of `cron`; the agent's own where unset. A time the clocks skip happens right after the gap, a repeated one the first time.")
     grace: Duration = Field(timedelta(minutes=5), description="How much later than its time it may report.")
-    at_most: Duration | None = Field(None, description="The longest a run may take from its `/start`. With it, a run that started in time is waited for; without it, it must have ended within `grace`.")
+    at_most: Span | None = Field(None, description="The longest a run may take from its `/start`. With it, a run that started in time is waited for; without it, it must have ended within `grace`.")
     at_least: Duration | None = Field(None, description="A run that ends well sooner than this after its `/start` is taken for a failure: it cannot have done its work.")
     after: int = Field(1, ge=1, le=100, description="How many failed or missing reports in a row make it a problem.")
     well_after: int = Field(1, ge=1, le=100, description="How many good reports in a row make it well again.")

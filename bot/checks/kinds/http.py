@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 import orjson
 from pydantic import Field, model_validator
 
-from bot.agents.spec import Duration, write_duration
+from bot.agents.spec import write_duration
 from bot.checks.kinds.kind import CheckSpec, Kind
-from bot.checks.kinds.words import Window, rough_words
+from bot.checks.kinds.words import Latency, Span, Window, rough_words, write_latency
 from bot.paging.rules import Finding, State
 
 STATUS = r"^([1-5]xx|[1-5]\d\d)(,([1-5]xx|[1-5]\d\d))*$"
@@ -26,8 +26,8 @@ class HttpSpec(CheckSpec):
     url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2000, description="The address that must answer.")
     method: Literal["GET", "HEAD"] = Field("GET", description="How it is asked.")
     status: str = Field("2xx", pattern=STATUS, description="Which answers are fine: `2xx`, `200`, or a list such as `200,404`.")
-    timeout: Duration = Field(timedelta(seconds=10), description="No answer within this (at most 60s) is a failure.")
-    latency: Duration | None = Field(None, description="An answer slower than this is a failure.")
+    timeout: Span = Field(timedelta(seconds=10), description="No answer within this (at most 60s) is a failure.")
+    latency: Latency | None = Field(None, description="An answer slower than this, such as `800ms`, is a failure.")
     text: str | None = Field(None, max_length=500, description="Words the body must contain (its first 64 KiB are read).")
     json_path: str | None = Field(None, max_length=200, description="A value in a JSON body, such as `status.database` or `items.0.ok`; it must be there.")
     json_is: str | int | float | bool | None = Field(None, description="What that value must be; where unset, anything but false, null, 0 or empty.")
@@ -110,7 +110,7 @@ def _broken(facts: AnswerFacts, spec: HttpSpec, now: datetime) -> tuple[str, str
     if not is_fine(facts.status, spec.status):
         return f"{host_of(spec.url)} answers {facts.status}", f"{facts.url} answered {facts.status}; {spec.status} is promised."
     if spec.latency is not None and facts.ms > spec.latency.total_seconds() * 1000:
-        return f"{host_of(spec.url)} is slow", f"{facts.url} took {facts.ms} ms; at most {write_duration(spec.latency)} is promised."
+        return f"{host_of(spec.url)} is slow", f"{facts.url} took {facts.ms} ms; at most {write_latency(spec.latency)} is promised."
     if spec.text is not None and spec.text not in facts.body.decode("utf-8", "replace"):
         return f"{host_of(spec.url)} answers something else", f"The answer of {facts.url} does not contain “{spec.text}”."
     if spec.json_path is not None and (broken := _json_broken(facts, spec, spec.json_path)) is not None:

@@ -9,10 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration
 from bot.calendars import day_bounds, days_between, is_working_day, local_day
 from bot.checks.kinds.kind import CheckSpec, Kind
-from bot.checks.kinds.words import span_words
+from bot.checks.kinds.words import Span, span_words
 from bot.paging.rules import Finding, State
 
 LONGEST = 400  # days looked back at: beyond this it is silent by any calendar
@@ -26,7 +25,7 @@ class NoDataSpec(CheckSpec):
 
     kind: Literal["no_data"] = Field("no_data", description="Always `no_data`.")
     of: Literal["any", "run", "output"] = Field("any", description="What must come: a run, an output, or any of the two.")
-    within: Duration = Field(timedelta(days=1), description="The longest silence that is still fine.")
+    within: Span = Field(timedelta(days=1), description="The longest silence that is still fine.")
     always: bool = Field(False, description="Count every day; else only the working days of the agent's zone.")
 
 

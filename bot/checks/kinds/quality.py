@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration
 from bot.checks.kinds.kind import CheckSpec, Kind
-from bot.checks.kinds.words import span_words
+from bot.checks.kinds.words import Days, span_words
 from bot.paging.rules import Finding, State
 
 
@@ -22,7 +21,7 @@ class QualitySpec(CheckSpec):
 
     kind: Literal["quality"] = Field("quality", description="Always `quality`.")
     at_least: float | None = Field(None, gt=0, lt=1, description="Share of good outputs promised; the agent's own target where unset.")
-    window: Duration = Field(timedelta(days=7), description="Over how many days, today included.")
+    window: Days = Field(timedelta(days=7), description="Over how many days, today included.")
     min_samples: int = Field(30, ge=1, le=10000, description="Judged outputs needed before it can fail.")
     source: Literal["people", "evaluations", "outcomes"] = Field("people", description="Whose judgement counts.")
 

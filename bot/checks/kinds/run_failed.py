@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bot.agents.spec import Duration, write_duration
+from bot.agents.spec import write_duration
 from bot.checks.kinds.kind import CheckSpec, Kind
+from bot.checks.kinds.words import Window
 from bot.paging.rules import Finding, State
 
 
@@ -19,7 +20,7 @@ class RunFailedSpec(CheckSpec):
     DEFAULT_EVERY: ClassVar[timedelta] = timedelta(minutes=15)
 
     kind: Literal["run_failed"] = Field("run_failed", description="Always `run_failed`.")
-    window: Duration = Field(timedelta(days=1), description="Failures older than this start no problem.")
+    window: Window = Field(timedelta(days=1), description="Failures older than this start no problem.")
     after: int = Field(1, ge=1, le=100, description="How many failed runs in a row make it a problem.")
     well_after: int = Field(1, ge=1, le=100, description="How many ok runs in a row make it well again.")
 

@@ -66,6 +66,18 @@ def _counted(span: timedelta) -> timedelta:
     return span
 
 
+def _days(span: timedelta) -> timedelta:
+    if not DAY <= span <= LONGEST or span % DAY:
+        raise ValueError("only whole days are counted: write 1d, 7d or 30d, up to 90d")
+    return span
+
+
+def _ever(span: timedelta) -> timedelta:
+    if not span:
+        raise ValueError("nothing takes no time at all, so this check would always fail: write 30s, 10m or 2h")
+    return span
+
+
 def _some(span: timedelta) -> timedelta:
     if not timedelta(0) < span <= LONGEST:
         raise ValueError("this is never or for ever: write a duration up to 90d, such as 1d")
@@ -76,6 +88,8 @@ Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(write_sha
 Latency = Annotated[timedelta, BeforeValidator(parse_latency), PlainSerializer(write_latency, return_type=str, when_used="json"), WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}(ms|s|m|h)$"})]
 CountedWindow = Annotated[Duration, AfterValidator(_counted)]
 Window = Annotated[Duration, AfterValidator(_some)]
+Days = Annotated[Duration, AfterValidator(_days)]
+Span = Annotated[Duration, AfterValidator(_ever)]
 
 
 def span_words(span: timedelta) -> str:
