@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
@@ -60,16 +60,19 @@ def take_down(tx: Session, now: datetime, agent: Agent, problem: Problem, page: 
     tx.flush()
     out = sorted({each.page_id for each, _ in taken if each.page_id is not None} - {page.id})
     parts = [made for page_id in out if (made := _becomes_part(tx, now, page_id, page)) is not None]
+    below: list[Page] = []
     if parts:
         ids = [part.id for part in parts]
         # What these had taken down themselves comes from the same root; so do the pages that were part of them.
         for each in tx.scalars(select(Problem).where(Problem.under_id.in_(ids), Problem.closed_at.is_(None))):
             each.under_id, each.free_at = page.id, None
-        tx.execute(update(Page).where(Page.parent_id.in_(ids)).values(parent_id=page.id).execution_options(synchronize_session="fetch"))
+        below = list(tx.scalars(select(Page).where(Page.parent_id.in_(ids), Page.resolved_at.is_(None)).order_by(Page.id)))
+        for each_page in below:
+            each_page.parent_id = page.id
         tx.flush()
     names = list(dict.fromkeys(other.name for _, other in taken))
     showing.add_line(tx, now, page, f"takes:{problem.id}", Message(f"It takes down {escape(listed(names, len(names)))}: they were failing already, and nobody is called about them any more."))
-    for made in parts:
+    for made in [*parts, *below]:
         showing.show_page(tx, now, made)
     _tell_called(tx, now, page, parts, names)
     showing.show_page(tx, now, page)
