@@ -19,8 +19,9 @@ def call_message(page: PageView, *, mention: str, role: str, round: int, calls_b
         asked = f"{mention} You are called as {role}. This is round {round}; {times(calls_before)} so far{nobody_now(page)}."
     todo = "Press `Acknowledge` to say you have it; that stops the calls."
     if not in_slack:
-        how = f"open {link}" if link else f"press `Acknowledge` in Slack, or run `aiops ack {page.id}`"
-        todo = f"To say you have it, which stops the calls, {how}."
+        how = f"press `Acknowledge` in Slack, or run `aiops ack {page.id}`."
+        # On a line of its own: whatever stood behind it would be taken for a part of it.
+        todo = f"To say you have it, which stops the calls, {f'open this link:{chr(10)}{link}' if link else how}"
     text = f"{escape(lead(page))}\n{asked}\n{said}\n{todo}"
     pressed = actions(button("Acknowledge", "paging.acknowledge", page.value, style="primary", label=f"Acknowledge the page about {page.whom}"))
     return Message(text, [section(f"{light(page)} *{escape(lead(page))}*\n{asked}"), section(said), pressed, context(todo)])

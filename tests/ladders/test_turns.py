@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -94,7 +95,7 @@ def test_at_every_moment_exactly_one_person_has_the_turn_and_turns_follow_withou
     assert turns[0] == turn_at(rotation, moment)
     assert moment < turns[0].until
     assert turns[0].since <= moment or turns[0].index == 0
-    for one, other in zip(turns, turns[1:], strict=False):
+    for one, other in pairwise(turns):
         assert one.until == other.since
         assert other.index == (one.index + 1) % people
         assert turn_at(rotation, other.since) == other

@@ -52,7 +52,8 @@ def test_what_a_call_says() -> None:
 PAGE Support triage: 2 runs in a row failed
 <@U0OMAR> You are called as operations owner. This is round 2; 4 calls so far, and nobody has answered.
 2 runs in a row failed (a problem from 2 on): KeyError: order_id. Since <!date^1795144320^{date_short_pretty} at {time}|2026-11-20 03:12 UTC>.
-To say you have it, which stops the calls, open https://example.com/p/x.\
+To say you have it, which stops the calls, open this link:
+https://example.com/p/x\
 """)
     assert messages.channel_call(PAGE, calls_before=3).text == snapshot("""\
 PAGE Support triage: 2 runs in a row failed

@@ -297,3 +297,37 @@ async def test_an_address_that_is_none_is_refused_and_nothing_is_sent() -> None:
     with pytest.raises(ValueError, match="AIOPS_SMTP_URL must look like"):
         EmailRoute("imap://x", "bot@example.com", CLOCK)
     await hook.close()
+
+
+async def test_pagerduty_hears_that_somebody_has_it_between_the_trigger_and_the_end() -> None:
+    async with listening("pagerduty") as far:
+        route, to = route_to("pagerduty", far.port)
+        for letter in (replace(LETTER, to=to), replace(LETTER, to=to, acked=True), replace(LETTER, to=to, acked=True, over=True)):
+            assert (await route.deliver(letter)).ok
+        await route.close()
+    assert [each["body"]["event_action"] for each in far.seen] == ["trigger", "acknowledge", "resolve"]
+    assert {each["body"]["dedup_key"] for each in far.seen} == {LETTER.id}
+
+
+async def test_mails_about_one_thing_refer_to_one_id_and_a_sent_one_is_not_sent_again_when_somebody_has_it() -> None:
+    async with listening("email") as far:
+        route, to = route_to("email", far.port)
+        for number in (1, 2):
+            assert (await route.deliver(replace(LETTER, id=f"aiops.{number}", to=to, topic="page-12-1763600000"))).ok
+        assert (await route.deliver(replace(LETTER, id="aiops.1", to=to, topic="page-12-1763600000", acked=True))).ok
+        await route.close()
+    assert len(far.seen) == 2
+    for number, mail in enumerate(far.seen, 1):
+        head = mail["data"].splitlines()
+        assert f"Message-ID: <aiops.{number}@aiops-bot>" in head
+        assert "References: <page-12-1763600000@aiops-bot>" in head
+        assert "In-Reply-To: <page-12-1763600000@aiops-bot>" in head
+
+
+async def test_a_webhook_hears_that_somebody_has_it() -> None:
+    async with listening("webhook") as far:
+        route, to = route_to("webhook", far.port)
+        for letter in (replace(LETTER, to=to), replace(LETTER, to=to, acked=True)):
+            assert (await route.deliver(letter)).ok
+        await route.close()
+    assert [(each["body"]["acknowledged"], each["body"]["over"]) for each in far.seen] == [(False, False), (True, False)]
