@@ -61,10 +61,14 @@ from bot.outbox.waiting import next_due as next_delivery
 from bot.paging import dues, trying_page
 from bot.paging import http as paging_http
 from bot.paging.acks import acks_step
+from bot.paging.auditor import audit_step
 from bot.paging.calling import ladders_step
 from bot.paging.holding import hold_step, quiet_moved
+from bot.paging.measures import measures
 from bot.paging.resolving import recheck_step
 from bot.paging.settling import settle_step, something_settles
+from bot.paging.stuck import is_stuck, stuck_step
+from bot.paging.synthetic import Plan, SelfTest
 from bot.paging.trying import trials_due, trials_step
 from bot.paging.waking import QuietHours
 from bot.people.directory import Team, events_of
@@ -152,6 +156,8 @@ class House:
         self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
         self.intake = Intake(self.lanes, self.clock)
         self.prober = Prober(self.lanes, self.clock)
+        deadman = self.settings.deadman_url.get_secret_value() if self.settings.deadman_url else None
+        self.self_test = SelfTest(self.lanes, self.clock, Plan(settings.synthetic_channel, timedelta(minutes=settings.synthetic_minutes), deadman))
         self.pings = Pings(self.lanes, self.clock)
         # A secret is needed to make ping addresses and to know them.
         self.take_ping = TakePing(self.pings, Targets(self.lanes, self.clock, self.signer), self.clock) if self.signer is not None else None
@@ -207,6 +213,8 @@ class House:
         add("route tests", self._flow(When(trials_due, lambda tx, now: trials_step(tx, now, test_links))), every=1)
         if self.settings.slack_bot_token is not None:
             add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)
+        add("auditor", self._flow(lambda tx, now: audit_step(tx, now, links), When(is_stuck, stuck_step), urgency=Urgency.PAGE), every=20)
+        add("self-test", self.self_test.step, every=1 if self.settings.synthetic_channel else 3600)
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -370,6 +378,11 @@ class House:
         now = self.clock.now()
         outbox = await self.lanes.read(lambda tx: self.delivery.figures(tx, now))
         self.metrics.set("outbox", outbox)
+        paged = await self.lanes.read(lambda tx: measures(tx, now))
+        for figure in paged.figures:
+            self.metrics.labelled(figure.name, figure.words, figure.samples, counts=figure.counts)
+        for spread in paged.spreads:
+            self.metrics.spread(spread.name, spread.words, spread.buckets, spread.total, spread.count)
         self.metrics.set("lanes", {"waiting": float(self.lanes.waiting())})
         self.metrics.set("intake", {"accepted_total": float(self.intake.totals.accepted), "duplicates_total": float(self.intake.totals.duplicates), "refused_total": float(self.intake.refusals)})
         self.metrics.set("pings", {"accepted_total": float(self.pings.accepted), "refused_total": float(self.pings.refused)})

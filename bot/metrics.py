@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 
@@ -15,9 +15,24 @@ class Readings(Collector):
 
     def __init__(self) -> None:
         self._parts: dict[str, Mapping[str, float]] = {}
+        self._families: dict[str, Metric] = {}
 
     def set(self, part: str, values: Mapping[str, float]) -> None:
         self._parts[part] = values
+
+    def labelled(self, name: str, words: str, samples: Mapping[tuple[tuple[str, str], ...], float], *, counts: bool = False) -> None:
+        """One metric under its own name, a sample for each set of labels."""
+        labels = [label for label, _ in next(iter(samples), ())]
+        family = (CounterMetricFamily if counts else GaugeMetricFamily)(name, words, labels=labels)
+        for given, value in samples.items():
+            family.add_metric([text for _, text in given], value)
+        self._families[name] = family
+
+    def spread(self, name: str, words: str, buckets: Sequence[tuple[float, float]], total: float, count: float) -> None:
+        """A histogram, counted elsewhere."""
+        family = HistogramMetricFamily(name, words)
+        family.add_metric([], buckets=[*((str(bound), n) for bound, n in buckets), ("+Inf", count)], sum_value=total)
+        self._families[name] = family
 
     def collect(self) -> Iterable[Metric]:
         for part, values in self._parts.items():
@@ -28,6 +43,8 @@ class Readings(Collector):
                     yield CounterMetricFamily(name.removesuffix("_total"), words, value)
                 else:
                     yield GaugeMetricFamily(name, words, value)
+
+        yield from self._families.values()
 
     def text(self) -> bytes:
         """The exposition format."""

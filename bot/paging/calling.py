@@ -15,7 +15,7 @@ from bot.blocks import Message, mention, when
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
-from bot.paging import messages, rules, showing
+from bot.paging import messages, rules, showing, watching
 from bot.paging.holding import hold_before_call
 from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
@@ -116,7 +116,7 @@ def call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: 
     key = f"call:{climb.id}:{round}:{rung}:{channel}"
     if outbox.find(tx, key) is not None:
         return
-    told = messages.channel_call(page_view(tx, page), calls_before=before)
+    told = watching.synthetic(page.id) if page.synthetic else messages.channel_call(page_view(tx, page), calls_before=before)
     outbox.call(tx, now, key=key, to=channel, message=told, cause=showing.cause_of(page.id))
     tx.add(
         Call(

@@ -207,6 +207,7 @@ def test_a_repair_that_fails_calls_the_leads_in_plain_words(world: World, monkey
 
 def test_two_processes_that_look_at_once_repair_once(world: World, database_url: str) -> None:
     world.run("failed")
+    assert not look(world)
     broken(world, update(Climb).values(stopped_at=world.clock.now(), next_at=None))
     world.clock.move(timedelta(minutes=1))
     other, now = Database(database_url), world.clock.now()
