@@ -6,17 +6,13 @@ import re
 from urllib.parse import parse_qsl
 
 import orjson
-import structlog
 
 from bot.checks.alerts import AGENT_LABEL, BadAlerts, Taken, read_alerts, store_alerts
 from bot.clock import Clock
-from bot.db import is_outage
-from bot.intake.bodies import BadBody, SenderLeft, read_body
-from bot.intake.doors import Denied, Doors
-from bot.intake.http import JSON, Receive, Scope, Send, answer, problem, waits
-from bot.lanes import Lanes, LanesClosed, Urgency
-
-log = structlog.get_logger(__name__)
+from bot.intake.bodies import BadBody, read_body
+from bot.intake.doors import Doors
+from bot.intake.http import JSON, Receive, Scope, Send, answer, problem, tell_trouble
+from bot.lanes import Lanes, Urgency
 
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
@@ -35,19 +31,8 @@ class TakeAlerts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._take(scope, receive, send)
-        except Denied as error:
-            await problem(send, error.status, error.code, str(error))
-        except BadBody as error:
-            await problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=waits(scope))
-        except BadAlerts as error:
-            await problem(send, 400, "bad_alerts", str(error))
-        except SenderLeft:
-            return
-        except Exception as error:
-            away = is_outage(error) or isinstance(error, LanesClosed)
-            log.exception("alerts could not be taken")
-            # Alertmanager sends again what is answered with 5xx.
-            await problem(send, 503 if away else 500, "away" if away else "broken", "nothing of this was stored: send it again", retry_after=5 if away else 0)
+        except Exception as error:  # noqa: BLE001 - logged and told; Alertmanager sends again what is answered with 5xx
+            await tell_trouble(BadBody(400, "bad_alerts", str(error)) if isinstance(error, BadAlerts) else error, scope, receive, send)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

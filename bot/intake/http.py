@@ -18,6 +18,7 @@ from bot.intake.doors import Denied
 from bot.intake.groups import Away, Busy
 from bot.intake.openapi import describe, page
 from bot.intake.taking import Intake, Taken
+from bot.lanes import LanesClosed
 
 log = structlog.get_logger(__name__)
 
@@ -72,16 +73,8 @@ class TakeEvents:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._take(scope, receive, send)
-        except Denied as error:
-            await problem(send, error.status, error.code, str(error))
-        except BadBody as error:
-            await problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=waits(scope))
-        except Busy:
-            await problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
-        except SenderLeft:
-            return
         except Exception as error:  # noqa: BLE001 - logged and told
-            await reply(send, problem_behind(error))
+            await tell_trouble(error, scope, receive, send)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         authorization, content_type, encoding, length = None, "", "", None
@@ -163,11 +156,25 @@ def problem_of(status: int, code: str, detail: str, *, retry_after: int = 0, mor
     return reply_of(status, _PROBLEM, content, *extra)
 
 
+async def tell_trouble(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell the sender why a request was not taken: no leave, a bad body, too much at once, or trouble of ours."""
+    if isinstance(error, SenderLeft):
+        return
+    if isinstance(error, Denied):
+        await problem(send, error.status, error.code, str(error))
+    elif isinstance(error, BadBody):
+        await problem(send, error.status, error.code, str(error), rest=receive if error.unread else None, waits=waits(scope))
+    elif isinstance(error, Busy):
+        await problem(send, 429, "busy", "too many events wait to be stored: send this again in a second", retry_after=1)
+    else:
+        await reply(send, problem_behind(error))
+
+
 def problem_behind(error: Exception) -> Reply:
     """What the sender is told where storing raised."""
     if isinstance(error, Away):
         return problem_of(503, "away", "nothing of this was answered as stored: send it again, ids make that safe", retry_after=5)
-    if is_outage(error):
+    if is_outage(error) or isinstance(error, LanesClosed):
         log.warning("the database is away", error=type(error).__name__)
         return problem_of(503, "away", "nothing of this was stored: send it again, ids make that safe", retry_after=5)
     log.error("intake failed", exc_info=error)
