@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot.db import is_standstill
@@ -22,29 +22,25 @@ from bot.tables import Agent, Check, Maintenance, Page, Problem, Silence
 
 log = structlog.get_logger(__name__)
 
+LATER = "later"  # in place of a silence: this problem raised, and is looked at again in a minute
+
 
 def quiet_moved(tx: Session, now: datetime) -> bool:
-    """Whether a silence or a window began or ended, or a problem's quiet time is up."""
-    asked = (
-        select(Silence.id).where(Silence.taken_at.is_(None)),
-        select(Maintenance.id).where(Maintenance.taken_at.is_(None)),
-        select(Problem.id).where(Problem.quiet_until <= now, Problem.closed_at.is_(None)),
-    )
-    return any(tx.scalars(each.limit(1)).first() is not None for each in asked)
+    """Whether a silence or a window began or ended, or a problem is quiet by one that no longer holds."""
+    fresh = (select(Silence.id).where(Silence.taken_at.is_(None)), select(Maintenance.id).where(Maintenance.taken_at.is_(None)))
+    return any(tx.scalars(each.limit(1)).first() is not None for each in fresh) or bool(_left_behind(tx, now))
 
 
 def hold_step(tx: Session, now: datetime) -> bool:
     """Look anew at the problems that a silence or a window began or ceased to cover; says whether there was one."""
     silences = tx.scalars(select(Silence).where(Silence.taken_at.is_(None)).limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
     windows = tx.scalars(select(Maintenance).where(Maintenance.taken_at.is_(None)).limit(BATCH).with_for_update(skip_locked=True, key_share=True)).all()
-    ids = _meant(tx, [*silences, *windows]) if silences or windows else set()
+    meant = _left_behind(tx, now) | (_meant(tx, [*silences, *windows]) if silences or windows else set())
     for silence in silences:
         silence.taken_at = now
     for window in windows:
         window.taken_at = now
-    due = select(Problem.id).where(Problem.quiet_until <= now, Problem.closed_at.is_(None)).order_by(Problem.quiet_until).limit(BATCH)
-    ids.update(tx.scalars(due))
-    for problem_id in sorted(ids):
+    for _, problem_id in sorted(meant):  # in the order of agents, as all who hold several of them
         try:
             with tx.begin_nested():
                 _look_anew(tx, now, problem_id)
@@ -54,8 +50,16 @@ def hold_step(tx: Session, now: datetime) -> bool:
             log.exception("a quiet problem raised and steps aside", problem=problem_id)
             problem = tx.get(Problem, problem_id)
             if problem is not None and problem.quiet_until is not None:
-                problem.quiet_until = now + POISON  # looked at again in a minute
-    return bool(ids or silences or windows)
+                problem.quiet_by, problem.quiet_until = LATER, now + POISON
+    return bool(meant or silences or windows)
+
+
+def _left_behind(tx: Session, now: datetime) -> set[tuple[int, int]]:
+    """Quiet problems (agent, problem) whose time is up, or whose silence or window was ended, in whichever moment that came."""
+    live = [*sorted(cover.key for cover in live_covers(tx, now)), LATER]
+    quiet = select(Problem.agent_id, Problem.id).where(Problem.quiet_until.is_not(None), Problem.closed_at.is_(None))
+    over = or_(Problem.quiet_until <= now, Problem.quiet_by.not_in(live))
+    return {(row.agent_id, row.id) for row in tx.execute(quiet.where(over).order_by(Problem.quiet_until).limit(BATCH))}
 
 
 def hold_before_call(tx: Session, now: datetime, page: Page) -> bool:
@@ -73,15 +77,15 @@ def hold_before_call(tx: Session, now: datetime, page: Page) -> bool:
     return True
 
 
-def _meant(tx: Session, rows: Iterable[Silence | Maintenance]) -> set[int]:
-    """The open problems of the agents that these rows name, and those they hold back."""
-    found: set[int] = set()
+def _meant(tx: Session, rows: Iterable[Silence | Maintenance]) -> set[tuple[int, int]]:
+    """The open problems (agent, problem) of the agents that these rows name, and those they hold back."""
     scopes = [(f"{'silence' if isinstance(row, Silence) else 'maintenance'}:{row.id}", scope_of(row)) for row in rows]
-    asked = select(Problem.id, Problem.quiet_by, Agent.slug, Agent.department).join(Agent, Agent.id == Problem.agent_id).where(Problem.closed_at.is_(None))
-    for problem in tx.execute(asked):
-        if any(problem.quiet_by == key or rules.covers_agent(scope, problem.slug, problem.department) for key, scope in scopes):
-            found.add(problem.id)
-    return found
+    asked = select(Problem.agent_id, Problem.id, Problem.quiet_by, Agent.slug, Agent.department).join(Agent, Agent.id == Problem.agent_id).where(Problem.closed_at.is_(None))
+    return {
+        (problem.agent_id, problem.id)
+        for problem in tx.execute(asked)
+        if any(problem.quiet_by == key or rules.covers_agent(scope, problem.slug, problem.department) for key, scope in scopes)
+    }
 
 
 def _look_anew(tx: Session, now: datetime, problem_id: int) -> None:

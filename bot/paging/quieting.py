@@ -23,7 +23,7 @@ from bot.tables import Agent, Check, Page, Problem
 def keeps_quiet(tx: Session, now: datetime, agent: Agent, check: Check | None, problem: Problem) -> bool:
     """Note on an open problem whether a silence or a window covers it now; True where it stays without a page because of that."""
     target = Target(agent.slug, agent.department, check.name if check else "", check.kind if check else "", problem.severity)
-    cover = cover_of(tx, now, target, hold=True)
+    cover = cover_of(tx, now, target)
     was = problem.quiet_until is not None
     if cover is not None:
         problem.quiet_by, problem.quiet_until = cover.key, cover.until

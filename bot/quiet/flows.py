@@ -13,7 +13,7 @@ from bot.db import is_standstill, wake
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.quiet import messages
-from bot.quiet.reading import channels_in, scope_of, silence_view
+from bot.quiet.reading import channels_in, moved, scope_of, silence_view
 from bot.quiet.rules import Scope
 from bot.tables import Agent, Check, Person, Silence
 
@@ -36,7 +36,7 @@ def add_silence(tx: Session, now: datetime, scope: Scope, until: datetime, reaso
         outbox.show(tx, now, key=f"silence:{row.id}:{channel}", to=channel, message=messages.silenced(view), priority=Priority.PAGE)
     evidence = {"agent": row.agent, "department": row.department, "check": row.check_name, "kind": row.kind, "severity": row.severity, "until": until.isoformat()}
     audit.record(tx, now, "silence.add", f"silence:{row.id}", person_id=by_id, words=reason, evidence=evidence)
-    wake(tx, "quiet")
+    moved(tx)
     return row
 
 
@@ -54,7 +54,7 @@ def end_silence(tx: Session, now: datetime, silence_id: int, by_id: int | None) 
         if outbox.find(tx, f"silence:{row.id}:{channel}") is not None:
             outbox.show(tx, now, key=f"silence:{row.id}:{channel}", to=channel, message=messages.silence_was(view, now), priority=Priority.ANSWER)
     audit.record(tx, now, "silence.end", f"silence:{row.id}", person_id=by_id, came_from="slack" if by_id else "timer", words=row.reason)
-    wake(tx, "quiet")
+    moved(tx)
     return True
 
 

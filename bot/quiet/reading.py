@@ -8,27 +8,28 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bot.db import wake
 from bot.quiet import rules
 from bot.quiet.messages import SilenceView, WindowView, WrongView
 from bot.quiet.rules import Cover, Scope, Target
 from bot.tables import Agent, Check, Maintenance, Person, Problem, Silence
 
+_LIVE = "quiet.live"
 
-def cover_of(tx: Session, now: datetime, target: Target, *, hold: bool = False) -> Cover | None:
-    """What keeps a problem quiet now; `hold` keeps whoever would end it waiting until the commit, so that neither misses the other."""
-    fits = rules.longest(cover for cover in live_covers(tx, now) if rules.covers(cover.scope, target))
-    if fits is None or not hold:
-        return fits
-    kind, _, number = fits.key.partition(":")
-    held = select(Silence.id).where(Silence.id == int(number), Silence.ended_at.is_(None), Silence.until > now)
-    if kind == "maintenance":
-        held = select(Maintenance.id).where(Maintenance.id == int(number), Maintenance.closed_at.is_(None), Maintenance.ends_at > now)
-    still = tx.scalars(held.with_for_update(read=True)).first()
-    return fits if still is not None else cover_of(tx, now, target)
+
+def cover_of(tx: Session, now: datetime, target: Target) -> Cover | None:
+    """What keeps a problem quiet now; None where nothing does."""
+    return rules.longest(cover for cover in live_covers(tx, now) if rules.covers(cover.scope, target))
 
 
 def live_covers(tx: Session, now: datetime) -> list[Cover]:
-    """Every silence and window that holds now: by the clock alone, so that a step that is late changes nothing."""
+    """Every silence and window that holds now: by the clock alone, so that a step that is late changes nothing.
+
+    Looked up once a transaction: a storm of problems asks for each. What begins or ends meanwhile is found by paging's next look.
+    """
+    known: tuple[datetime, list[Cover]] | None = tx.info.get(_LIVE)
+    if known is not None and known[0] == now:
+        return known[1]
     found = []
     silences = select(Silence, Person.name).outerjoin(Person, Person.id == Silence.by_id).where(Silence.ended_at.is_(None), Silence.until > now)
     for row, name in tx.execute(silences.order_by(Silence.id)):
@@ -37,7 +38,14 @@ def live_covers(tx: Session, now: datetime) -> list[Cover]:
     windows = windows.where(Maintenance.closed_at.is_(None), Maintenance.starts_at <= now, Maintenance.ends_at > now)
     for window, name in tx.execute(windows.order_by(Maintenance.id)):
         found.append(Cover(f"maintenance:{window.id}", window.ends_at, window.reason, name or "", scope_of(window)))
+    tx.info[_LIVE] = (now, found)
     return found
+
+
+def moved(tx: Session) -> None:
+    """A silence or window begins, ends or changes in this transaction, so what was looked up is old; paging is woken."""
+    tx.info.pop(_LIVE, None)
+    wake(tx, "quiet")
 
 
 def covers_named(tx: Session, keys: Sequence[str]) -> dict[str, Cover]:

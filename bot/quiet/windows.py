@@ -8,18 +8,19 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.spec import MaintenanceSpec, WideMaintenanceSpec
 from bot.blocks import Message
-from bot.db import is_standstill, wake
+from bot.db import is_standstill
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.quiet import messages, rules
 from bot.quiet.asking import Asked
 from bot.quiet.flows import BATCH, POISON
-from bot.quiet.reading import channels_in, scope_of, window_view
+from bot.quiet.reading import channels_in, moved, scope_of, window_view
 from bot.quiet.rules import Move, Plan, Scope
 from bot.tables import Agent, Maintenance, Mark, Person, Registry
 
@@ -38,7 +39,7 @@ def plan_maintenance(tx: Session, now: datetime, asked: Asked, by_id: int) -> Ma
     tx.add(row)
     tx.flush()
     audit.record(tx, now, "maintenance.plan", f"maintenance:{row.id}", person_id=by_id, words=row.reason, evidence=_evidence(row))
-    wake(tx, "quiet")
+    moved(tx)
     return row
 
 
@@ -52,13 +53,14 @@ def end_window(tx: Session, now: datetime, maintenance_id: int, stamp: int, by_i
         if row.source is not None:
             return False  # it stands in the file: it can only be skipped
         row.closed_at, row.due_at = now, None
+        moved(tx)
         audit.record(tx, now, "maintenance.cancel", f"maintenance:{row.id}", person_id=by_id, words=row.reason)
         return True
     row.ends_at = now
     _tell_end(tx, now, row, by.name or "Somebody")
     audit.record(tx, now, "maintenance.end", f"maintenance:{row.id}", person_id=by_id, words=row.reason)
     _go_on(row, now)
-    wake(tx, "quiet")
+    moved(tx)
     return True
 
 
@@ -69,7 +71,7 @@ def skip_window(tx: Session, now: datetime, maintenance_id: int, stamp: int, by_
         return None
     audit.record(tx, now, "maintenance.skip", f"maintenance:{row.id}", person_id=by_id, words=row.reason, evidence=_evidence(row))
     _go_on(row, now)
-    wake(tx, "quiet")
+    moved(tx)
     return row
 
 
@@ -101,12 +103,12 @@ def _move_on(tx: Session, now: datetime, row: Maintenance) -> None:
         late = now - row.starts_at > rules.LATE and row.made_at < row.starts_at
         _tell(tx, now, row, "start", messages.window_begun(window_view(tx, row), late=late))
         audit.record(tx, now, "maintenance.begin", f"maintenance:{row.id}", came_from="timer", words=row.reason, evidence=_evidence(row))
-        wake(tx, "quiet")
+        moved(tx)
     elif step is Move.END:
         _tell_end(tx, now, row, "")
         audit.record(tx, now, "maintenance.end", f"maintenance:{row.id}", came_from="timer", words=row.reason)
         _go_on(row, now)
-        wake(tx, "quiet")
+        moved(tx)
     elif step is Move.MISSED:
         _tell(tx, now, row, "over", messages.window_missed(window_view(tx, row)))
         audit.record(tx, now, "maintenance.missed", f"maintenance:{row.id}", came_from="timer", words=row.reason, evidence=_evidence(row))
@@ -175,8 +177,8 @@ def _newest(tx: Session) -> int | None:
 def registry_step(tx: Session, now: datetime) -> bool:
     """Take over the windows of a newly applied file; says whether there was one."""
     newest = _newest(tx)
-    mark = tx.scalars(select(Mark).where(Mark.name == TAKEN_OVER).with_for_update()).first()
-    if newest is None or (mark is not None and mark.value.get("id") == newest):
+    mark = _mark(tx)
+    if newest is None or mark.value.get("id") == newest:
         return False
     document = tx.scalars(select(Registry.document).where(Registry.id == newest)).one()
     stand = {str(row.source): row for row in tx.scalars(select(Maintenance).where(Maintenance.source.is_not(None), Maintenance.closed_at.is_(None)).with_for_update(key_share=True))}
@@ -194,11 +196,22 @@ def registry_step(tx: Session, now: datetime) -> bool:
     for source, row in stand.items():
         if source not in wanted:
             _take_away(tx, now, row)
-    if mark is None:
-        tx.add(Mark(name=TAKEN_OVER, value={"id": newest}))
-    else:
-        mark.value = {"id": newest}
+    mark.value = {"id": newest}
     return True
+
+
+def _mark(tx: Session) -> Mark:
+    """The mark, held: of two processes that see a new file, one takes it over."""
+    held = select(Mark).where(Mark.name == TAKEN_OVER).with_for_update().execution_options(populate_existing=True)
+    mark = tx.scalars(held).first()
+    if mark is None:
+        try:
+            with tx.begin_nested():
+                tx.add(Mark(name=TAKEN_OVER, value={}))
+        except IntegrityError:
+            pass  # the other process was first: its row is there once it commits
+        mark = tx.scalars(held).one()
+    return mark
 
 
 def _written(tx: Session, document: dict[str, Any]) -> Iterator[tuple[str, Scope, str, MaintenanceSpec]]:
@@ -235,7 +248,7 @@ def _take_over(tx: Session, now: datetime, row: Maintenance | None, source: str,
     row.agent, row.department, row.cron, row.zone, row.lasts, row.reason, row.written = scope.agent, scope.department, spec.cron, zone, int(spec.for_.total_seconds()), spec.why, written
     row.taken_at = None
     tx.flush()
-    wake(tx, "quiet")
+    moved(tx)
 
 
 def _take_away(tx: Session, now: datetime, row: Maintenance) -> None:
@@ -246,4 +259,4 @@ def _take_away(tx: Session, now: datetime, row: Maintenance) -> None:
     row.closed_at, row.due_at, row.taken_at = now, None, None
     audit.record(tx, now, "maintenance.remove", f"maintenance:{row.id}", came_from="file", words=row.reason)
     tx.flush()
-    wake(tx, "quiet")
+    moved(tx)

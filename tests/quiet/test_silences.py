@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot.quiet.reading import cover_of
 from bot.quiet.rules import Target
 from bot.surface.press import Ask, Mend
-from bot.tables import Climb, Decision, Silence
+from bot.tables import Climb, Decision, Problem, Silence
 from tests.paging.world import CHANNEL, World, text_of
 
 PAGE = "page:1:channel"
@@ -286,3 +286,21 @@ def test_a_silence_covers_exactly_what_it_names(world: World) -> None:
     assert covered()
     for other in ({"agent": "order-desk"}, {"check": "nightly"}, {"kind": "http"}, {"severity": "notice"}):
         assert not covered(**other)
+
+
+def test_a_problem_that_opened_in_the_moment_its_silence_was_ended_calls_all_the_same(world: World) -> None:
+    world.say("omar", "silence support-triage 1d known")
+    world.run("failed")
+    world.press("omar", "quiet.end", "silence:1")
+    assert world.called() == ["Omar"]
+    world.press("omar", "silence", how="command", words=("order-desk", "1d", "known"))
+
+    world.run("ok")
+    world.run("failed")
+    before = len(world.called())
+    # As another process left it, that looked for silences just before that one was ended.
+    world.do(lambda tx: setattr(tx.scalars(select(Problem).where(Problem.closed_at.is_(None))).one(), "quiet_by", "silence:1"))
+    world.do(lambda tx: setattr(tx.scalars(select(Problem).where(Problem.closed_at.is_(None))).one(), "quiet_until", world.clock.now() + timedelta(days=1)))
+    world.settle()
+    assert world.problems()[-1].quiet_until is None
+    assert len(world.called()) == before
