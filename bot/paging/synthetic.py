@@ -20,7 +20,7 @@ from bot.ladders.flows import start_climb, stop_climb
 from bot.lanes import Lanes, Urgency
 from bot.outbox import flows as outbox
 from bot.paging import showing
-from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Problem
+from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Problem, Stage
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +76,7 @@ def _begin(tx: Session, now: datetime, plan: Plan, value: dict[str, Any]) -> Non
         agent = Agent(slug=SLUG, name="aiops-bot's self-test", zone="UTC", spec=spec, created_at=now, archived_at=now)
         tx.add(agent)
         tx.flush()
+        tx.add(Stage(agent_id=agent.id, stage="shadow", since=now))
     page = Page(agent_id=agent.id, owner_id=None, severity="page", opened_at=now, test=True, synthetic=True)
     tx.add(page)
     tx.flush()
