@@ -15,12 +15,13 @@ from bot.agents.spec import WorkspaceSpec
 from bot.calendars import day_before, local_day, parse_working_days, zone_named
 from bot.checks.blind import blind_checks
 from bot.digests.rules import Asked, Hours, Report, days_of
+from bot.paging.scope import on_pages
 from bot.people.flows import is_away
 from bot.quality.reading import Totals, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
-from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Page, Problem
+from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Problem
 
 MOST_CHANGES = 5  # per agent: more are counted
 
@@ -74,7 +75,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
             problems[problem.agent_id].append(f"{problem.title}, since {local_words(problem.since, now, zones[problem.agent_id])}{held}")
         for incident in tx.scalars(select(Incident).where(Incident.agent_id.in_(part), Incident.state == "open").order_by(Incident.opened_at)):
             incidents[incident.agent_id].append(f"{incident.title}, since {local_words(incident.opened_at, now, zones[incident.agent_id])}")
-        calling.update(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(part), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.quiet_until.is_(None), Page.test.is_(False))))
+        calling.update(tx.scalars(on_pages(unanswered=True).with_only_columns(Problem.agent_id).where(Problem.agent_id.in_(part))))
         changed = select(Change).where(Change.agent_id.in_(part), Change.occurred_at >= since, Change.occurred_at < now).order_by(Change.occurred_at)
         for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
             changes[change.agent_id].append(f"{change.input} {change.version}")

@@ -14,12 +14,13 @@ from bot.feedback.messages import Shown, not_an_output, output_words, rate_view
 from bot.feedback.reading import shown, vote_of
 from bot.home.messages import MOST_AGENTS, Home, Mine, view
 from bot.lists.reading import items_for
+from bot.paging.scope import on_pages, pages_by_agent
 from bot.people.flows import Actor, lead_ids, require, roles_of
 from bot.people.rules import RULES, Act, may
 from bot.quality.fleet import unconfirmed_count, verdict_counts
 from bot.quality.rules import TRAILING, Verdict
 from bot.surface.press import Answer, Ask, Handler, Press, Tell
-from bot.tables import Agent, AgentNow, AgentOwner, Channel, OutMessage, Output, Page, Vote
+from bot.tables import Agent, AgentNow, AgentOwner, Channel, OutMessage, Output, Problem, Vote
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
 RATEABLE = 3
@@ -55,15 +56,13 @@ def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
 
 def _agents(tx: Session, chosen: ColumnElement[bool], roles: dict[int, list[str]], most: int) -> tuple[Mine, ...]:
     """The worst of the chosen agents; those with an open page come first."""
-    unresolved = select(Page).where(Page.resolved_at.is_(None), Page.test.is_(False))
     base = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None), chosen)
     worst = func.coalesce(AgentNow.rank, 250).desc()
-    paged = Agent.id.in_(unresolved.with_only_columns(Page.agent_id))
+    paged = Agent.id.in_(on_pages().with_only_columns(Problem.agent_id))
     rows = [(agent, now) for agent, now in tx.execute(base.where(paged).order_by(worst, Agent.id).limit(most))]
     if len(rows) < most:
         rows += [(agent, now) for agent, now in tx.execute(base.where(~paged).order_by(worst, Agent.id).limit(most - len(rows)))]
-    shown_pages = unresolved.where(Page.agent_id.in_([agent.id for agent, _ in rows])).order_by(Page.opened_at.desc())
-    pages = {page.agent_id: page for page in tx.scalars(shown_pages)}
+    pages = {agent_id: found[0] for agent_id, found in pages_by_agent(tx, [agent.id for agent, _ in rows]).items()}
     found = []
     for agent, now in rows:
         page = pages.get(agent.id)

@@ -13,6 +13,7 @@ from bot.blocks import Message, escape
 from bot.incidents import flows, messages
 from bot.incidents.reading import incident_view, item_view, open_incidents, timeline_of
 from bot.incidents.source import About, about_message
+from bot.paging.scope import agents_on
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
@@ -73,7 +74,7 @@ def submit_new(tx: Session, press: Press) -> Answer:
     except orjson.JSONDecodeError:
         kept = {}
     page = tx.get(Page, int(kept["page"])) if kept.get("page") else None
-    if page is not None and (page.agent_id != exact.id or page.resolved_at is not None):
+    if page is not None and (exact.id not in {each.id for each in agents_on(tx, page)} or page.resolved_at is not None):
         page = None  # it is about another agent after all, or over
     output = int(kept["output"]) if kept.get("output") and page is None else None
     incident = flows.open_incident(tx, press.now, exact, person_of(tx, press), title[:300], page=page, output_id=output, channel=kept.get("channel"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS
@@ -38,14 +38,20 @@ def pages_to_answer(tx: Session, now: datetime, person: Person) -> list[Item]:
     rows = tx.execute(
         select(Page, Agent)
         .join(Agent, Agent.id == Page.agent_id)
-        .where(Page.owner_id == person.id, Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False))
+        .where(Page.owner_id == person.id, Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.test.is_(False), Page.parent_id.is_(None), Page.quiet_until.is_(None))
         .order_by(Page.opened_at)
         .limit(MOST)
     )
     return [
-        Item(f"page:{page.id}", f"Answer the open page about {agent.name}", page.opened_at, button("Acknowledge", "paging.acknowledge", f"page:{page.id}", style="primary"))
+        Item(f"page:{page.id}", f"Answer the open page about {_whom(tx, page, agent)}", page.opened_at, button("Acknowledge", "paging.acknowledge", f"page:{page.id}", style="primary"))
         for page, agent in rows
     ]
+
+
+def _whom(tx: Session, page: Page, agent: Agent) -> str:
+    """The agent, and how many more are on its page."""
+    more = (tx.scalar(select(func.count(Problem.agent_id.distinct())).where(Problem.page_id == page.id)) or 1) - 1
+    return f"{agent.name} and {more} more" if more > 0 else agent.name
 
 
 def incident_steps(tx: Session, now: datetime, person: Person) -> list[Item]:
@@ -155,7 +161,7 @@ def notices(tx: Session, now: datetime, person: Person) -> list[Item]:
         select(Problem, Agent)
         .join(Agent, Agent.id == Problem.agent_id)
         .join(AgentOwner, (AgentOwner.agent_id == Agent.id) & (AgentOwner.role == "operations") & AgentOwner.until.is_(None))
-        .where(AgentOwner.person_id == person.id, Problem.closed_at.is_(None), Problem.page_id.is_(None), Agent.archived_at.is_(None))
+        .where(AgentOwner.person_id == person.id, Problem.closed_at.is_(None), Problem.page_id.is_(None), Problem.under_id.is_(None), Agent.archived_at.is_(None))
         .order_by(Problem.since)
         .limit(MOST)
     )

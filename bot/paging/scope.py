@@ -28,14 +28,17 @@ def agents_on(tx: Session, page: Page) -> list[Agent]:
 
 
 def on_pages(*, unanswered: bool = False) -> Select[int, int]:
-    """Rows of (agent id, page id): the open pages on which agents have an open problem, their own or one above them; tests left aside."""
-    page_of = func.coalesce(Problem.under_id, Problem.page_id)
-    found = select(Problem.agent_id, Page.id.label("page_id")).join(Page, Page.id == page_of).where(Problem.closed_at.is_(None), Page.resolved_at.is_(None), Page.test.is_(False))
-    return found.where(Page.acked_at.is_(None)) if unanswered else found
+    """Rows of (agent id, page id): the open pages that call, or called, people about agents; tests left aside.
+
+    What another failure took down calls nobody, so it is not among them. `unanswered`: only where people are being called.
+    """
+    found = select(Problem.agent_id, Page.id.label("page_id")).join(Page, Page.id == Problem.page_id)
+    found = found.where(Problem.closed_at.is_(None), Problem.under_id.is_(None), Page.resolved_at.is_(None), Page.test.is_(False))
+    return found.where(Page.acked_at.is_(None), Page.quiet_until.is_(None)) if unanswered else found
 
 
 def pages_by_agent(tx: Session, agent_ids: Sequence[int]) -> dict[int, list[Page]]:
-    """The open pages of these agents, the oldest first."""
+    """The open pages that call people about these agents, the oldest first."""
     found: dict[int, list[Page]] = {}
     for first in range(0, len(agent_ids), 500):
         pairs = on_pages().where(Problem.agent_id.in_(agent_ids[first : first + 500])).distinct().subquery()

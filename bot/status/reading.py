@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import owners_named_of, spec_of
 from bot.calendars import day_before, days_between, local_day
+from bot.paging.scope import on_pages, pages_by_agent
 from bot.quality import counting
 from bot.quality.fleet import unconfirmed_count, verdicts_by_department
 from bot.quality.reading import Source, score_from, totals
@@ -48,7 +49,7 @@ def fleet(tx: Session, department: str | None = None, worst: int = WORST) -> Fle
     for found in departments.values():
         for verdict, count in found.items():
             counts[verdict] += count
-    paged = select(Page.agent_id).where(Page.resolved_at.is_(None), Page.test.is_(False))
+    paged = on_pages().with_only_columns(Problem.agent_id)
     calling = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(*live, Agent.id.in_(paged))
     first = tx.execute(calling.order_by(AgentNow.rank.desc(), Agent.name, Agent.id).limit(worst)).all()
     bad = (
@@ -60,7 +61,7 @@ def fleet(tx: Session, department: str | None = None, worst: int = WORST) -> Fle
     )
     rows = [*first, *(tx.execute(bad).all() if len(first) < worst else [])]
     incidents = select(func.count()).select_from(Incident).join(Agent, Agent.id == Incident.agent_id).where(*live, Incident.state == "open")
-    pages = select(func.count()).select_from(Page).join(Agent, Agent.id == Page.agent_id).where(*live, Page.resolved_at.is_(None), Page.test.is_(False))
+    pages = on_pages().with_only_columns(func.count(Page.id.distinct())).join(Agent, Agent.id == Problem.agent_id).where(*live)
     return Fleet(
         department,
         dict(counts),
@@ -81,7 +82,7 @@ def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list
     problems: dict[int, list[Problem]] = defaultdict(list)
     for problem in tx.scalars(select(Problem).where(Problem.agent_id.in_(ids), Problem.closed_at.is_(None)).order_by(Problem.since).limit(500)):
         problems[problem.agent_id].append(problem)
-    calling = set(tx.scalars(select(Page.agent_id).where(Page.agent_id.in_(ids), Page.resolved_at.is_(None), Page.acked_at.is_(None), Page.quiet_until.is_(None), Page.test.is_(False))))
+    calling = set(tx.scalars(on_pages(unanswered=True).with_only_columns(Problem.agent_id).where(Problem.agent_id.in_(ids))))
     found = []
     for agent, now in rows:
         if now is None:
@@ -131,7 +132,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         first_day=first,
         last_day=today,
         week=week,
-        pages=tuple(tx.scalars(select(Page).where(Page.agent_id == agent.id, Page.resolved_at.is_(None), Page.test.is_(False)).order_by(Page.opened_at).limit(5))),
+        pages=tuple(pages_by_agent(tx, [agent.id]).get(agent.id, [])[:5]),
         incidents=tuple(tx.scalars(select(Incident).where(Incident.agent_id == agent.id, Incident.state == "open").order_by(Incident.opened_at).limit(5))),
         changes=tuple(
             tx.scalars(select(Change).where(Change.agent_id == agent.id, Change.occurred_at >= now - timedelta(days=SPARK_DAYS)).order_by(Change.occurred_at.desc()).limit(5))

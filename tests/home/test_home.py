@@ -10,7 +10,7 @@ from bot.db import Database
 from bot.home.slack import home_view, rate
 from bot.people.flows import actor_of
 from bot.surface.press import Ask, Tell
-from bot.tables import Channel, OutMessage, Output, Page, Vote
+from bot.tables import Channel, OutMessage, Output, Page, Problem, Vote
 from bot.workspace.blocks import check_view
 from tests.digests import scene
 
@@ -30,7 +30,10 @@ def fleet(db: Database) -> Database:
             at = NOW - timedelta(minutes=number)
             tx.add(Output(agent_id=agent.id, ext_id="o", occurred_at=at, received_at=at, kind="reply", text=f"Words of {number}", channel_id=channel, slack_ts=f"1.{number:06d}", local_day="2026-11-20"))
             if number == 7:
-                tx.add(Page(agent_id=agent.id, owner_id=omar.id, severity="page", opened_at=NOW))
+                page = Page(agent_id=agent.id, owner_id=omar.id, severity="page", opened_at=NOW)
+                tx.add(page)
+                tx.flush()
+                tx.add(Problem(agent_id=agent.id, page_id=page.id, fingerprint="x:runs", severity="page", title="a run failed", says="It failed.", since=NOW, opened_at=NOW))
         tx.flush()
         scene.fold(tx, NOW)
     return db

@@ -50,7 +50,10 @@ def fleet(db: Database) -> Database:
         tx.add(Baseline(agent_id=bad.id, source="people", share=0.9, n=300, first_day="2026-09-01", last_day="2026-09-28", label="at launch", set_at=NOW))
         tx.add(Change(agent_id=bad.id, ext_id="c", occurred_at=NOW - timedelta(days=1), received_at=NOW, content="", input="system-prompt", version="v15", note="shorter"))
         tx.add(Problem(agent_id=bad.id, fingerprint="support-triage/quality", severity="notice", title="Quality below 85%", says="60% of 140 good", since=NOW - timedelta(days=2), opened_at=NOW))
-        tx.add(Page(agent_id=good.id, severity="page", opened_at=NOW - timedelta(minutes=20)))
+        page = Page(agent_id=good.id, severity="page", opened_at=NOW - timedelta(minutes=20))
+        tx.add(page)
+        tx.flush()
+        tx.add(Problem(agent_id=good.id, page_id=page.id, fingerprint="x:runs", severity="page", title="a run failed", says="It failed.", since=NOW - timedelta(minutes=20), opened_at=NOW - timedelta(minutes=20)))
         for agent in tx.scalars(select(Agent)):
             agent.created_at = NOW - timedelta(days=1)
         tx.flush()
@@ -68,6 +71,7 @@ def test_the_fleet_is_told_worst_first_and_what_calls_before_all(fleet: Database
 ---
 *🟢 Worth using: Quote writer (Sales)*
 95% good (91% to 97%, 140 judged)
+Open: a run failed, since Fri 20 Nov 08:40
 A page is open and nobody has acknowledged it
 Operations owner: Omar
 [Look closer]
@@ -161,6 +165,7 @@ def test_the_command_line_reads_the_same_as_plain_lines(fleet: Database) -> None
 
 🟢 Worth using: Quote writer (Sales)
     95% good (91% to 97%, 140 judged)
+    Open: a run failed, since Fri 20 Nov 08:40
     A page is open and nobody has acknowledged it
     Operations owner: Omar
 🔴 Not worth using: Support triage (Customer service)
@@ -195,8 +200,12 @@ def test_help_is_short_and_an_unknown_word_gets_a_guess(fleet: Database) -> None
 `/aiops agent add`  add an agent: two owners, a channel, sensible checks
 `/aiops agent`  the agents you answer for; `agent &lt;name&gt;` shows who owns one, with a test page
 `/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test &lt;agent&gt;` calls you to try it out
+`/aiops stage &lt;agent&gt;`  what an agent may do now, and the way back after `Human review` or `Stop agent`
 `/aiops incident open &lt;agent&gt;`  start the failure protocol
 `/aiops incident`  the open incidents
+`/aiops oncall`  who is on call in each rotation; `oncall take &lt;rotation&gt; until friday 18:00` takes a shift, `oncall undo` gives it back
+`/aiops silence &lt;agent&gt; [check] 2h &lt;why&gt;`  a problem calls nobody for a while; `silence` lists what is silenced, and ends it
+`/aiops maintenance &lt;agent&gt; tonight 22:00 2h &lt;what&gt;`  plan a window in which nobody is called; `maintenance` lists them
 `/aiops away until &lt;day&gt;`  while you are away your backup is called; `away` shows it, `away over` ends it
 *Rate*
 Rate an output with the thumbs under it, or with “Rate this output” in the menu of a message. Only you see your vote.
