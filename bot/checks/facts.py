@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of, workspace_of
@@ -29,6 +29,16 @@ RUNS_BACK = 30
 BEATS = 200  # pings of one heartbeat that are read: runs that overlap more than this are beyond measure
 ALERTS = 50  # alerts of one check that are told apart; more are counted
 
+# Built once: for a look at one check, putting the statement together took longer than the database's answer.
+_NEWEST_PINGS = (
+    select(Ping.id, Ping.ext_id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
+    .where(Ping.check_id == bindparam("check"), Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc()).limit(BEATS)
+)  # fmt: skip
+_NEWEST_RUNS = (
+    select(Run.ext_id, Run.status, Run.occurred_at, Run.error, Run.version)
+    .where(Run.agent_id == bindparam("agent"), Run.status.in_(("ok", "failed"))).order_by(Run.occurred_at.desc(), Run.id.desc()).limit(bindparam("most"))
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Calendar:
@@ -45,9 +55,7 @@ def calendar_of(tx: Session) -> Calendar:
 
 def run_facts(tx: Session, now: datetime, agent: Agent, spec: RunFailedSpec, calendar: Calendar) -> RunFacts:
     """The newest finished runs; cancelled ones say nothing about the agent."""
-    columns = (Run.ext_id, Run.status, Run.occurred_at, Run.error, Run.version)
-    wanted = select(*columns).where(Run.agent_id == agent.id, Run.status.in_(("ok", "failed")))
-    rows = tx.execute(wanted.order_by(Run.occurred_at.desc(), Run.id.desc()).limit(max(spec.after, spec.well_after) + RUNS_BACK))
+    rows = tx.execute(_NEWEST_RUNS, {"agent": agent.id, "most": max(spec.after, spec.well_after) + RUNS_BACK}).all()
     hidden = not may_show_text(spec_of(agent))  # what a page says goes to Slack, and to every other route
     error = "its error text is kept out of Slack by the registry"
     return RunFacts(tuple(RunSeen(row.ext_id, row.status == "ok", row.occurred_at, (error if hidden and row.error else row.error or "")[:500], row.version or "") for row in rows))
@@ -89,9 +97,7 @@ def beat_facts(tx: Session, agent: Agent, check: Check) -> BeatFacts:
     They are taken in the order they came, so that a clock that is put back hides no failure behind an older success;
     events bring their own times, and may come late.
     """
-    columns = (Ping.id, Ping.ext_id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
-    newest = select(*columns).where(Ping.check_id == check.id, Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc())
-    rows: Sequence[Any] = tx.execute(newest.limit(BEATS)).all()
+    rows: Sequence[Any] = tx.execute(_NEWEST_PINGS, {"check": check.id}).all()
     if not any(row.ext_id for row in rows):
         rows = sorted(rows, key=lambda row: row.id, reverse=True)
     words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
