@@ -68,7 +68,7 @@ def test_stop_agent_asks_first_orders_suspended_and_its_checks_rest(world: World
     assert "Stop agent" not in world.menu(PAGE)
     assert world.text("stage:1:2") == snapshot("""\
 *Support triage is stopped* since <!date^1795161600^{date_short_pretty} at {time}|2026-11-20 08:00 UTC>. Omar ordered it: It quotes wrong prices &lt;!channel&gt;
-*What to do differently:* Do its work by hand, and use nothing that it still makes. Its checks rest until somebody starts it again.
+*What to do differently:* Do its work by hand, and use nothing that it still makes. Its checks rest until an owner starts it again with `/aiops stage`.
 *Whom to ask:* Omar, who ordered it, or Lea (backup).
 An agent that reads its gate obeys by itself; where it does not, its operations owner has to switch it.\
 """)
