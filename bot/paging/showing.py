@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -45,30 +45,39 @@ def topic_of(page: Page) -> str:
     return f"page-{page.id}-{int(page.opened_at.timestamp())}"
 
 
+@dataclass
+class _Waiting:
+    """What is shown at the end: pages (and whether the first post waits for the first call), and lines of their history."""
+
+    pages: dict[int, bool] = field(default_factory=dict)
+    lines: list[tuple[int, str, Message]] = field(default_factory=list)
+
+
 @contextmanager
 def gathered(tx: Session, now: datetime) -> Iterator[None]:
     """Show each page once at the end, however many of its problems change inside: 200 agents that fail at once are one edit."""
     if _GATHERED in tx.info:
         yield
         return
-    pages: dict[int, bool] = tx.info.setdefault(_GATHERED, {})
+    waiting = _Waiting()
+    tx.info[_GATHERED] = waiting
     try:
         yield
-    except BaseException:
+    finally:
         tx.info.pop(_GATHERED, None)
-        raise
-    tx.info.pop(_GATHERED, None)
-    for page_id in sorted(pages):
-        page = tx.get(Page, page_id)
-        if page is not None:  # else what opened it was rolled back
-            show_page(tx, now, page, wait=pages[page_id])
+    found = {page_id: page for page_id in sorted(waiting.pages) if (page := tx.get(Page, page_id)) is not None}  # else what opened it was rolled back
+    for page_id, page in found.items():
+        show_page(tx, now, page, wait=waiting.pages[page_id])
+    for page_id, name, message in waiting.lines:
+        if page_id in found:
+            add_line(tx, now, found[page_id], name, message)
 
 
 def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> None:
     """Write the present state to all its places; what did not change is no edit."""
-    waiting: dict[int, bool] | None = tx.info.get(_GATHERED)
+    waiting: _Waiting | None = tx.info.get(_GATHERED)
     if waiting is not None:
-        waiting[page.id] = waiting.get(page.id, False) or wait
+        waiting.pages[page.id] = waiting.pages.get(page.id, False) or wait
         return
     tx.flush()
     view = page_view(tx, page)
@@ -143,7 +152,10 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
 def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message) -> None:
     """One line of history under the channel's message; `name` keeps it from being written twice."""
     root = root_key(page.id)
-    if outbox.find(tx, root) is not None:
+    waiting: _Waiting | None = tx.info.get(_GATHERED)
+    if waiting is not None and page.id in waiting.pages:
+        waiting.lines.append((page.id, name, message))  # its root may not stand yet
+    elif outbox.find(tx, root) is not None:
         outbox.line(tx, now, key=f"page:{page.id}:line:{name}", thread=root, message=message, priority=Priority.PAGE)
 
 
