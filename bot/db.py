@@ -183,6 +183,17 @@ def _insert_of(head: str, tail: str, width: int, count: int) -> str:
 
 
 def is_standstill(error: BaseException) -> bool:
+    """Whether the database ended the transaction, and not the row it was at: that row must not step aside for it.
+
+    Two transactions waited for each other, the connection is gone, or SQLite cannot write (busy, read-only, full, broken).
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return is_deadlock(error) or error.connection_invalidated or (code is not None and code & 0xFF in (5, 8, 10, 13, 14))
+
+
+def is_deadlock(error: BaseException) -> bool:
     """Whether PostgreSQL ended this transaction because two waited for each other: doing it again at once is right."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 

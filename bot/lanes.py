@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from bot.db import Database, is_standstill
+from bot.db import Database, is_deadlock
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Lanes:
                     with self.db.transaction() as tx:
                         return work(tx)
                 except DBAPIError as error:
-                    if not is_standstill(error):
+                    if not is_deadlock(error):
                         raise
             with self.db.transaction() as tx:
                 return work(tx)

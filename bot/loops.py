@@ -12,6 +12,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.clock import Clock
+from bot.db import is_outage
 
 log = structlog.get_logger(__name__)
 
@@ -117,10 +118,10 @@ class Loops:
                     loop.ran_at = self.clock.now()
                     busy = await loop.step(loop.ran_at)
                     loop.steps += 1
-                except Exception:
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is told below
                     # A loop never dies: the step is tried again when it is next woken.
                     loop.errors += 1
-                    log.exception("step failed", loop=loop.name)
+                    _tell(error, "step failed", loop)
                     busy = False
                 await asyncio.sleep(max(loop.rest, 9 * (self.clock.monotonic() - began)) if loop.rest else 0)
             if not loop.woken.is_set() and not self._stopping:
@@ -135,12 +136,20 @@ class Loops:
             loop.bell = None
         try:
             at = await loop.due(loop.ran_at)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - as above
             loop.errors += 1
-            log.exception("no row could be asked when it is due; the poll goes on", loop=loop.name)
+            _tell(error, "no row could be asked when it is due; the poll goes on", loop)
             return
         if at is not None and (wait := (at - self.clock.now()).total_seconds()) < loop.every:
             loop.bell = asyncio.get_running_loop().call_later(max(wait, 0), loop.woken.set)
+
+
+def _tell(error: Exception, words: str, loop: Loop) -> None:
+    """Into the log. A database that is away fails every loop twice a second: a line says it, where tracebacks would stop the process."""
+    if is_outage(error):
+        log.error("the database is away; trying again", loop=loop.name, error=str(getattr(error, "orig", error)).split("\n")[0][:200])
+    else:
+        log.exception(words, loop=loop.name, exc_info=error)
 
 
 async def _ring(loop: Loop) -> None:

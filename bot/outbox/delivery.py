@@ -159,6 +159,8 @@ class Delivery:
             else:
                 await self._send(job)
         except Exception as error:  # one bad row must not stop the others: it steps aside
+            if is_outage(error):
+                raise  # nothing can be written now: the row's lease ends, then it is looked up
             log.exception("a message could not be delivered", key=job.key)
             now, why = self.clock.now(), f"{type(error).__name__} while delivering"
             await self._write(lambda tx: put_off(tx, now, job, None, why))
