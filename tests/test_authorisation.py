@@ -14,7 +14,21 @@ from sqlalchemy.orm import Session
 from bot.blocks import actions, button
 from bot.clock import MovedClock
 from bot.feedback.rules import REASONS
-from bot.tables import AgentOwner, Check, Digest, Incident, IncidentItem, Maintenance, OutMessage, Output, Page, Review, Silence, Shift
+from bot.tables import (
+    AgentOwner,
+    Check,
+    Digest,
+    Incident,
+    IncidentItem,
+    Maintenance,
+    OutMessage,
+    Output,
+    Page,
+    Review,
+    RouteTest,
+    Shift,
+    Silence,
+)
 from bot.tables.table import Table
 from bot.workspace import signature
 from tests.kit.house import REGISTRY, Town, town
@@ -65,6 +79,8 @@ THING = {
     "quiet.end_window": ("window",),
     "quiet.skip": ("window",),
     "status.agent": ("agent",),
+    "status.away": ("status",),
+    "status.back": ("status",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
 }
@@ -80,7 +96,9 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "oncall.swap": ("rotation", {"person": "U0GINA", "since": "1763900000", "until": "1763990000"}),
     "paging.snooze": ("page", {"until": "8h"}),
     "paging.resolve": ("page", {"how": "wrong:1"}),
+    "paging.review": ("page", {"reason": "because I can"}),
     "paging.stop": ("page", {"reason": "because I can"}),
+    "status.away": ("", {"since": "2026-11-24", "until": "2026-11-25"}),
     "quiet.silence": ("", {"agent": "support-triage", "lasts": "2h", "reason": "because I can"}),
     "quiet.maintenance": ("", {"agent": "support-triage", "cron": "0 22 * * sun", "zone": "UTC", "lasts": "2h", "reason": "because I can"}),
 }
@@ -282,5 +300,5 @@ async def submitted(t: Town, payload: dict[str, Any]) -> dict[str, Any]:
 def polite(words: str, name: str) -> None:
     """A refusal says who could, and hides no failure of ours."""
     assert "went wrong" not in words, f"{name} said {words!r}"
-    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else")
+    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else", "people of the rotation", "operations owner")
     assert any(each in words for each in known), f"{name} said {words!r}"
