@@ -14,8 +14,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.clock import MovedClock
+from bot.doctor.pager import Watch, judge_pager
 from bot.paging import stuck, synthetic
 from bot.paging.synthetic import Plan, SelfTest
+from bot.settings import Settings
 from bot.tables import Mark, Page, Problem
 from tests.kit.house import Town, town
 from tests.kit.server import serving
@@ -185,3 +187,25 @@ async def test_the_figures_count_how_long_after_its_deadline_a_page_was_accepted
         assert told["aiops_queue_age_seconds{kind=call}{priority=call}"] == 0
         assert told["aiops_auditor_repairs_total{fault=no_page}"] == 0
         assert told["aiops_queue_stuck"] == 0
+
+
+async def test_the_doctor_tells_of_stuck_calls_failed_self_tests_and_repairs(database_url: str, clock: MovedClock) -> None:
+    now = clock.now().isoformat()
+    watch = Watch(
+        audited={"at": now, "repairs": {"no_timer": 2}},
+        tested={"failed_at": now, "why": "Slack has not accepted it within 60 seconds", "tell_error": "it answered 500"},
+        queue={"since": now, "count": 3, "told": []},
+    )
+    settings = Settings(AIOPS_SYNTHETIC_CHANNEL="#ops", AIOPS_DEADMAN_URL="https://watch.example.com/1")
+    told = [each.line for each in judge_pager(watch, settings, clock.now() + timedelta(minutes=4))]
+    assert "Calls to people have waited for Slack for 4 minutes: 3 of them. No lead could be told" in told[0]
+    assert "did not arrive 4 minutes ago: Slack has not accepted it within 60 seconds." in told[1]
+    assert "it answered 500" in told[2]
+    assert "repaired 2 mistakes of its own" in told[3]
+    assert not list(judge_pager(Watch(), Settings(), clock.now()))
+    [lonely] = judge_pager(Watch(), Settings(AIOPS_DEADMAN_URL="https://watch.example.com/1"), clock.now())
+    assert "nothing fetches it" in lonely.what
+    async with town(database_url, clock) as here:
+        await here.apply()
+        await here.write(lambda tx: tx.add(Mark(name=stuck.MARK, value={"since": now, "count": 1, "told": []})))
+        assert any("waited for Slack" in str(line) for line in await here.job("doctor"))
