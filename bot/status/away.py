@@ -2,82 +2,157 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.blocks import Message, escape
-from bot.calendars import WEEKDAYS, day_bounds, local_day
+from bot.blocks import Message, actions, button, escape, input_block, modal, section, text_input, when
+from bot.calendars import day_bounds, local_day
+from bot.ladders.rotations import members, rotations
 from bot.people.absences import absences_ahead, declare_absence, end_absence
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
+from bot.people.spans import parse_day, parse_span
 from bot.quality.words import joined
 from bot.status.messages import moment
-from bot.surface.press import Answer, Press, Tell
-from bot.tables import Agent, AgentOwner, Person
+from bot.surface.press import Answer, Ask, Mend, Press, Tell
+from bot.tables import Absence, Agent, AgentOwner, Person
 
 LONGEST = timedelta(days=366)
-HOW = "Write `/aiops away until friday`, `/aiops away until 2026-12-03`, or `/aiops away over` when you are back."
+HOW = "Write `/aiops away until friday`, `/aiops away from 24 dec until 2 jan`, `/aiops away for 3 days`, or `/aiops away over` when you are back."
+OTHERS = 15  # absences of others shown
 
 
 def away(tx: Session, press: Press) -> Answer:
-    """`away until <day>` (that day included), `away over`, or a look at what is declared."""
+    """`away until <day>` (that day included), `away over`, `away form`, or a look at what is declared."""
     require(roles_of(tx, press.actor, None), Act.AWAY)
     said = " ".join(press.words).strip().lower()
-    person_id, zone = press.actor.person_id, press.actor.zone
     if said in ("over", "back", "off", "end"):
-        ended = end_absence(tx, press.now, person_id)
-        return Tell(Message("Welcome back. Calls come to you again from now on." if ended else "No absence of yours was declared; calls come to you as ever."))
-    if not said:
-        ahead = absences_ahead(tx, press.now, [person_id])
-        if not ahead:
-            return Tell(Message(f"You are not away. {HOW}"))
-        spans = joined([f"{moment(row.since, zone)} to {moment(row.until - timedelta(minutes=1), zone)}" for row in ahead])
-        return Tell(Message(f"You are away {spans}. `/aiops away over` ends it."))
-    day = parse_day(said.removeprefix("until ").strip(), date.fromisoformat(local_day(press.now, zone)))
-    if day is None:
+        return Tell(Message(_come_back(tx, press)))
+    if said == "form":
+        return Ask(form(press.now, press.actor.zone))
+    if said in ("", "list"):
+        return Tell(_standing(tx, press))
+    span = parse_away(said, press.now, press.actor.zone)
+    if span is None:
         return Tell(Message(f"I did not understand “{escape(said[:60])}”. {HOW}"))
-    until = day_bounds(day.isoformat(), zone)[1]
+    told = _declare(tx, press, *span)
+    if isinstance(told, str):
+        return Tell(Message(f"{told} {HOW}"))
+    return Tell(told)
+
+
+def parse_away(said: str, now: datetime, zone: str) -> tuple[datetime, datetime, str] | None:
+    """Begin, end, and the end in words: a day named as the end is included. None for words that mean no absence."""
+    today = date.fromisoformat(local_day(now, zone))
+    begins, _, ends = said.rpartition("until ") if "until " in said else ("", "", said)
+    since = now
+    if begins.strip():
+        first = parse_day(begins.strip().removeprefix("from ").strip(), today)
+        if first is None:
+            return None
+        since = max(now, day_bounds(first.isoformat(), zone)[0])
+        today = max(today, first)
+    day = parse_day(ends.strip(), today) if not ends.startswith("for ") else None
+    if day is not None:
+        return since, day_bounds(day.isoformat(), zone)[1], f"the end of {day:%A} {day.day} {day:%B}"
+    found = parse_span(said, now, zone)
+    return (found[0], found[1], moment(found[1], zone)) if found is not None and found[1] is not None and said.split()[0] in ("until", "for", "from") else None
+
+
+def _declare(tx: Session, press: Press, since: datetime, until: datetime, words: str, reason: str = "") -> Message | str:
+    """What to say once it is declared; plain text where it cannot be."""
     if until <= press.now or until - press.now > LONGEST:
-        return Tell(Message(f"An absence ends within a year from now; {day.isoformat()} does not. {HOW}"))
-    declare_absence(tx, press.now, person_id, press.now, until)
-    return Tell(Message(f"You are away until the end of {day:%A} {day.day} {day:%B}. {_stand_ins(tx, press.now, person_id)} `/aiops away over` ends it earlier."))
+        return f"An absence ends within a year from now; {words.removeprefix('the end of ')} does not."
+    if until <= since:
+        return "An absence ends after it begins."
+    declare_absence(tx, press.now, press.actor.person_id, since, until, reason=reason)
+    begins = f" from {moment(since, press.actor.zone)}" if since > press.now else ""
+    told = f"You are away{begins} until {words}. {_stand_ins(tx, press.now, press.actor.person_id)} `/aiops away over` ends it earlier."
+    return Message(told, [section(told), actions(_back_button())])
 
 
-def parse_day(words: str, today: date) -> date | None:
-    """`2026-12-03`, `tomorrow`, a weekday (the next one), or `3 dec`; None for anything else."""
-    if words in ("today", "tomorrow"):
-        return today + timedelta(days=words == "tomorrow")
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", words):
-        try:
-            return date.fromisoformat(words)
-        except ValueError:
-            return None
-    if len(words) >= 3 and words[:3] in WEEKDAYS and _FULL[WEEKDAYS.index(words[:3])].startswith(words):
-        return today + timedelta(days=(WEEKDAYS.index(words[:3]) - today.weekday() - 1) % 7 + 1)
-    matched = re.fullmatch(r"(\d{1,2})\.? ([a-z]{3,9})", words)
-    months = [each for each in range(1, 13) if matched and f"{date(2000, each, 1):%B}".lower().startswith(matched[2])]
-    for year in (today.year, today.year + 1):
-        try:
-            found = date(year, months[0], int(matched[1])) if matched and months else None
-        except ValueError:
-            return None
-        if found is not None and found >= today:
-            return found
-    return None
+def _come_back(tx: Session, press: Press) -> str:
+    ended = end_absence(tx, press.now, press.actor.person_id)
+    return "Welcome back. Calls come to you again from now on." if ended else "No absence of yours was declared; calls come to you as ever."
 
 
-_FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+def _standing(tx: Session, press: Press) -> Message:
+    """My own absences, and who else is away now or soon."""
+    zone = press.actor.zone
+    ahead = absences_ahead(tx, press.now, [press.actor.person_id])
+    if ahead:
+        spans = joined([f"{moment(row.since, zone)} to {moment(row.until - timedelta(minutes=1), zone)}" for row in ahead])
+        told = f"You are away {spans}. `/aiops away over` ends it."
+    else:
+        told = f"You are not away. {HOW}"
+    others = _others(tx, press)
+    blocks = [section(told), *([section(others)] if others else []), actions(*([_back_button()] if ahead else []), button("Declare an absence", "status.away", "form"))]
+    return Message("\n".join(words for words in (told, others) if words), blocks)
+
+
+def _others(tx: Session, press: Press) -> str:
+    soon = press.now + timedelta(days=7)
+    sought = select(Absence, Person).join(Person, Person.id == Absence.person_id).where(Absence.until > press.now, Absence.since < soon, Absence.person_id != press.actor.person_id, Person.active)
+    rows = tx.execute(sought.order_by(Absence.since, Absence.id)).all()
+    lines = [f"• {escape(person.name or 'someone')}: {'until ' + when(row.until) if row.since <= press.now else f'from {when(row.since)} until {when(row.until)}'}" for row, person in rows[:OTHERS]]
+    if len(rows) > OTHERS:
+        lines.append(f"And {len(rows) - OTHERS} more.")
+    return "\n".join(["Away now or within a week:", *lines]) if lines else ""
+
+
+def press_back(tx: Session, press: Press) -> Answer:
+    """`I am back`."""
+    require(roles_of(tx, press.actor, None), Act.AWAY)
+    return Tell(Message(_come_back(tx, press)), replace=True)
+
+
+def press_form(tx: Session, press: Press) -> Answer:
+    """`Declare an absence` opens its form."""
+    require(roles_of(tx, press.actor, None), Act.AWAY)
+    return Ask(form(press.now, press.actor.zone))
+
+
+def declared(tx: Session, press: Press) -> Answer:
+    """The submitted form."""
+    require(roles_of(tx, press.actor, None), Act.AWAY)
+    zone, today = press.actor.zone, date.fromisoformat(local_day(press.now, press.actor.zone))
+    first, last = (parse_day(str(press.values.get(name) or ""), today) for name in ("since", "until"))
+    if last is None or last < (first or today):
+        return Mend({"until": "Choose the last day: it comes after the first, and is not over."})
+    since = max(press.now, day_bounds((first or today).isoformat(), zone)[0])
+    words = f"the end of {last:%A} {last.day} {last:%B}"
+    told = _declare(tx, press, since, day_bounds(last.isoformat(), zone)[1], words, str(press.values.get("reason") or ""))
+    return Mend({"until": told}) if isinstance(told, str) else Tell(told)
+
+
+def form(now: datetime, zone: str) -> dict[str, Any]:
+    """First and last day, in the zone of the one who is away."""
+    today = local_day(now, zone)
+    days = [{"type": "datepicker", "action_id": name, "initial_date": today} for name in ("since", "until")]
+    blocks = [
+        section("While you are away nobody calls you: whoever stands in for you is called, and the page's thread says so."),
+        input_block("since", "First day", days[0]),
+        input_block("until", "Last day", days[1], hint="That day included."),
+        input_block("reason", "Why", text_input("reason", placeholder="Holiday", most=200), hint="Kept with the absence; nobody is asked for it.", optional=True),
+    ]
+    return modal("Declare an absence", blocks, callback_id="status.away", submit="I am away")
+
+
+def _back_button() -> dict[str, Any]:
+    return button("I am back", "status.back", "back", label="End my absence now")
 
 
 def _stand_ins(tx: Session, now: datetime, person_id: int) -> str:
     """Who is called meanwhile, and for which agents nobody stands in."""
+    mine = [name for name, rotation in rotations(tx).items() if any(person.id == person_id for person in members(tx, rotation))]
+    turns = f"Your turns in {escape(joined(mine[:5]))} pass to the next in the order." if mine else ""
     operated = select(AgentOwner.agent_id).where(AgentOwner.person_id == person_id, AgentOwner.role == "operations", AgentOwner.until.is_(None))
     agents: dict[int, str] = {agent_id: name for agent_id, name in tx.execute(select(Agent.id, Agent.name).where(Agent.id.in_(operated), Agent.archived_at.is_(None)).order_by(Agent.name))}  # noqa: C416
     if not agents:
-        return "You operate no agent, so nothing has to be handed over."
+        return turns or "You operate no agent, so nothing has to be handed over."
     backups = select(AgentOwner.agent_id, Person.name).join(Person, Person.id == AgentOwner.person_id)
     found: dict[int, str] = {agent_id: name for agent_id, name in tx.execute(backups.where(AgentOwner.agent_id.in_(agents), AgentOwner.role == "backup", AgentOwner.until.is_(None)))}  # noqa: C416
     names = sorted({name or "the backup" for name in found.values()})
@@ -86,4 +161,4 @@ def _stand_ins(tx: Session, now: datetime, person_id: int) -> str:
     if without:
         shown = joined(without[:5] + ([f"{len(without) - 5} more"] if len(without) > 5 else []))
         said += f" Nobody stands in for {escape(shown)}: calls about {'it' if len(without) == 1 else 'them'} go on to the next step of the ladder."
-    return said.strip()
+    return f"{said.strip()} {turns}".strip()

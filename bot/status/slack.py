@@ -8,7 +8,7 @@ from bot.agents.reading import agent_by_slug
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.status import messages, words
-from bot.status.away import away
+from bot.status.away import away, declared, press_back, press_form
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
 from bot.surface.press import Answer, Handler, Press, Tell
 
@@ -49,5 +49,6 @@ def unknown(tx: Session, press: Press) -> Answer:
     return Tell(words.help_message(press.name))
 
 
-ACTIONS: dict[str, Handler] = {"status.agent": look_closer}
+ACTIONS: dict[str, Handler] = {"status.agent": look_closer, "status.away": press_form, "status.back": press_back}
+VIEWS: dict[str, Handler] = {"status.away": declared}
 WORDS: dict[str, Handler] = {"status": status, "help": help_, "away": away, "": unknown}

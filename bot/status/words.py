@@ -22,14 +22,14 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("agent add", "add an agent: two owners, a channel, sensible checks"),
             ("agent", "the agents you answer for; `agent <name>` shows who owns one, with a test page"),
-            ("page", "the open pages; `page ack <number>` says you have one, `page test <agent>` calls you to try it out"),
+            ("page", "the open pages; `page ack <number>` says you have one, `page test` calls you by each of your routes and says which worked"),
             ("stage <agent>", "what an agent may do now, and the way back after `Human review` or `Stop agent`"),
             ("incident open <agent>", "start the failure protocol"),
             ("incident", "the open incidents"),
             ("oncall", "who is on call in each rotation; `oncall take <rotation> until friday 18:00` takes a shift, `oncall undo` gives it back"),
             ("silence <agent> [check] 2h <why>", "a problem calls nobody for a while; `silence` lists what is silenced, and ends it"),
             ("maintenance <agent> tonight 22:00 2h <what>", "plan a window in which nobody is called; `maintenance` lists them"),
-            ("away until <day>", "while you are away your backup is called; `away` shows it, `away over` ends it"),
+            ("away until <day>", "while you are away your backup is called; `away` shows who is away, `away form` asks, `away over` ends it"),
         ),
     ),
 )

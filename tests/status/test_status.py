@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 
 from bot.db import Database
 from bot.people.flows import Refused
-from bot.status.away import parse_day
+from bot.people.spans import parse_day
 from bot.status.http import list_agents, one_agent
 from bot.status.slack import WORDS, look_closer, status, unknown
 from bot.status.text import status_lines
@@ -199,14 +199,14 @@ def test_help_is_short_and_an_unknown_word_gets_a_guess(fleet: Database) -> None
 *Do*
 `/aiops agent add`  add an agent: two owners, a channel, sensible checks
 `/aiops agent`  the agents you answer for; `agent &lt;name&gt;` shows who owns one, with a test page
-`/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test &lt;agent&gt;` calls you to try it out
+`/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test` calls you by each of your routes and says which worked
 `/aiops stage &lt;agent&gt;`  what an agent may do now, and the way back after `Human review` or `Stop agent`
 `/aiops incident open &lt;agent&gt;`  start the failure protocol
 `/aiops incident`  the open incidents
 `/aiops oncall`  who is on call in each rotation; `oncall take &lt;rotation&gt; until friday 18:00` takes a shift, `oncall undo` gives it back
 `/aiops silence &lt;agent&gt; [check] 2h &lt;why&gt;`  a problem calls nobody for a while; `silence` lists what is silenced, and ends it
 `/aiops maintenance &lt;agent&gt; tonight 22:00 2h &lt;what&gt;`  plan a window in which nobody is called; `maintenance` lists them
-`/aiops away until &lt;day&gt;`  while you are away your backup is called; `away` shows it, `away over` ends it
+`/aiops away until &lt;day&gt;`  while you are away your backup is called; `away` shows who is away, `away form` asks, `away over` ends it
 *Rate*
 Rate an output with the thumbs under it, or with “Rate this output” in the menu of a message. Only you see your vote.
 ---
@@ -224,10 +224,10 @@ def test_away_until_a_day_names_the_stand_in_and_over_ends_it(fleet: Database) -
     with fleet.transaction() as tx:
         omar, away = scene.find_person(tx, "omar"), WORDS["away"]
         assert words_of(away(tx, scene.press(omar, NOW, "away", "", "until", "tuesday"))) == (
-            "You are away until the end of Tuesday 24 November. Meanwhile Lea is called for your agents. `/aiops away over` ends it earlier."
+            "You are away until the end of Tuesday 24 November. Meanwhile Lea is called for your agents. `/aiops away over` ends it earlier.\n[I am back]"
         )
         assert tx.scalars(select(Absence.until)).one() == datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
-        assert words_of(away(tx, scene.press(omar, NOW, "away"))) == "You are away Fri 20 Nov 09:00 to Tue 24 Nov 23:59. `/aiops away over` ends it."
+        assert words_of(away(tx, scene.press(omar, NOW, "away"))) == "You are away Fri 20 Nov 09:00 to Tue 24 Nov 23:59. `/aiops away over` ends it.\n[I am back] [Declare an absence]"
         assert "Welcome back" in words_of(away(tx, scene.press(omar, NOW + timedelta(hours=1), "away", "", "over")))
         assert "I did not understand" in words_of(away(tx, scene.press(omar, NOW, "away", "", "until", "whenever")))
         assert "within a year" in words_of(away(tx, scene.press(omar, NOW, "away", "", "until", "2030-01-01")))
