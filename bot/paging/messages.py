@@ -212,12 +212,12 @@ def _stage(page: PageView) -> str:
         return ""
     if page.several:
         names = escape(listed([clip(each, 60) for each in page.stopped], len(page.stopped)))
-        return f"*Stopped:* {names}. {'Its' if len(page.stopped) == 1 else 'Their'} checks rest until somebody starts {'it' if len(page.stopped) == 1 else 'them'} again." if page.stopped else ""
+        return f"*Stopped:* {names}. {'Its' if len(page.stopped) == 1 else 'Their'} checks rest until somebody starts {'it' if len(page.stopped) == 1 else 'them'} again with `/aiops stage`." if page.stopped else ""
     if page.stage not in ("assisted", "suspended"):
         return ""
     ordered = f" {page.ordered_by} ordered it at {clock_time(page.ordered_at)}." if page.ordered_by and page.ordered_at else ""
     if page.stage == "suspended":
-        return f"*The agent is stopped.*{ordered} Its checks rest until somebody starts it again, so `Resolve` closes this page at once."
+        return f"*The agent is stopped.*{ordered} Its checks rest until an owner starts it again with `/aiops stage`, so `Resolve` closes this page at once."
     return f"*Human review.*{ordered} A person looks at every output before it counts." if ordered else ""
 
 

@@ -120,7 +120,7 @@ def test_stop_and_human_review_ask_which_agent_and_act_on_that_one_alone(world: 
     assert world.press("omar", "paging.stop", "page:1", how="view", values={"reason": "wrong prices", "agent": "2"}) == Quiet()
     stages = world.do(lambda tx: {row.agent_id: row.stage for row in tx.query(Stage)})
     assert stages == {1: "autonomous", 2: "suspended"}
-    assert "*Stopped:* Billing. Its checks rest until somebody starts it again." in world.text(PAGE)
+    assert "*Stopped:* Billing. Its checks rest until somebody starts it again with `/aiops stage`." in world.text(PAGE)
     review = world.press("omar", "paging.review", "page:1", settle=False)
     assert isinstance(review, Ask)
     assert [each["text"]["text"] for each in review.view["blocks"][1]["element"]["options"]] == ["Support triage"]
