@@ -33,6 +33,7 @@ import bot.status.slack
 from bot import __version__
 from bot.agents import departures, owners
 from bot.agents.reading import agents_in_channel, lead_people, owners_named
+from bot.audit.sealing import seal_step, something_unsealed
 from bot.checks import flows as checks
 from bot.checks import http as checks_http
 from bot.checks.http import Pings, TakePing
@@ -151,7 +152,8 @@ class House:
         token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         # This client looks things up and answers presses; everything that must arrive goes through the outbox.
         self.client = AsyncWebClient(token=token, base_url=settings.slack_api_url, timeout=SLACK_TIMEOUT, retry_handlers=[])
-        answers_within = (rhythm or Rhythm()).answers_within.total_seconds()
+        rhythm = rhythm or Rhythm(posts_per_second=settings.slack_posts_per_second)
+        answers_within = rhythm.answers_within.total_seconds()
         slack = SlackCalls(token, settings.slack_api_url, timeout=answers_within) if token else None
         self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
         self.intake = Intake(self.lanes, self.clock)
@@ -221,6 +223,7 @@ class House:
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)
         add("slack", self._keep_in_touch, every=15)
+        add("seals", self._flow(When(something_unsealed, seal_step)), every=1)
         add("housekeeping", self._keep_house, every=3600)
         add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
 

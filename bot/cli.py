@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,12 +23,14 @@ check = typer.Typer(no_args_is_help=True, help="Promises about agents.")
 token = typer.Typer(no_args_is_help=True, help="Bearer tokens for agents and scripts.")
 export = typer.Typer(no_args_is_help=True, help="Write the present state out.")
 page = typer.Typer(no_args_is_help=True, help="Calls to people.")
+audit = typer.Typer(no_args_is_help=True, help="The record of who decided what.")
 demo = typer.Typer(no_args_is_help=True, help="The demo fleet of the local mode.")
-for name, group in {"events": events, "check": check, "token": token, "export": export, "page": page, "demo": demo}.items():
+for name, group in {"events": events, "check": check, "token": token, "export": export, "page": page, "audit": audit, "demo": demo}.items():
     app.add_typer(group, name=name)
 
 FAILED, WRONG_INPUT, NO_SERVER = 1, 2, 3  # exit codes, told in `aiops --help` of each command's failures
 
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ConfigFile = Annotated[Path | None, typer.Argument(help="The registry; AIOPS_CONFIG (./aiops.yml) where left out.")]
 
@@ -147,6 +150,35 @@ def check_test(agent: Annotated[str, typer.Argument()], name: Annotated[str | No
 def page_stats(agent: Annotated[str | None, typer.Argument(help="One agent; all where left out.")] = None, json: Json = False) -> None:
     """How often people were called in the last 7 and 28 days, how fast they answered, and how much of it was noise."""
     _carry("page_stats", {"agent": agent}, json)
+
+
+@audit.command("verify")
+def audit_verify(head: Annotated[str | None, typer.Option(help="A seal's hash that you noted earlier: it must still be in the chain.")] = None, json: Json = False) -> None:
+    """Compute every seal again: a decision that was changed, removed or inserted is named (exit code 1)."""
+    _carry("audit_verify", {"head": head}, json)
+
+
+@audit.command("export")
+def audit_export(
+    since: Annotated[datetime | None, typer.Option(help="From this moment on (UTC).", formats=_MOMENTS)] = None,
+    until: Annotated[datetime | None, typer.Option(help="Up to this moment (UTC).", formats=_MOMENTS)] = None,
+) -> None:
+    """Print decisions and their seals as NDJSON, oldest first, with all hashes."""
+    since, until = (each.replace(tzinfo=UTC) if each else None for each in (since, until))
+    _carry("audit_export", {"since": since.isoformat() if since else None, "until": until.isoformat() if until else None}, False)
+
+
+@audit.command("erase")
+def audit_erase(
+    person: Annotated[str, typer.Argument(help="A Slack id or e-mail.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the record, so do not name them here.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Empty the personal fields of every decision that a person made or that names them. This cannot be undone."""
+    if not yes and not typer.confirm(f"Erase what the record says of {person} for good?"):
+        raise typer.Exit(FAILED)
+    _carry("audit_erase", {"person": person, "reason": reason}, json)
 
 
 @token.command("make")

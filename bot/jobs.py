@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,6 +22,9 @@ from bot.agents.reading import agent_by_slug, find_channel
 from bot.agents.spec import RegistrySpec
 from bot.agents.state import export_text
 from bot.app import House
+from bot.audit.erasing import erase_person
+from bot.audit.telling import exported, verified_json, verified_words
+from bot.audit.verifying import verify
 from bot.checks.blind import warned
 from bot.checks.kinds import KINDS
 from bot.checks.pings import addresses
@@ -206,6 +210,30 @@ class _Jobs:
             return {"text": "\n".join(lines), "json": [figures.as_json(each) for each in found]}
 
         yield await self.lanes.read(look)
+
+    async def do_audit_verify(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        found = await self.lanes.read(lambda tx: verify(tx, head=args.get("head")))
+        yield {"text": verified_words(found), "json": verified_json(found)}
+        if found.faults:
+            yield {"error": f"{len(found.faults)} things do not agree with their seals.", "exit": 1}
+
+    async def do_audit_export(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        since, until = (datetime.fromisoformat(str(args[name])) if args.get(name) else None for name in ("since", "until"))
+        for line in await self.lanes.read(lambda tx: list(exported(tx, since, until))):
+            yield {"text": orjson.dumps(line).decode(), "json": line}
+
+    async def do_audit_erase(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, ref, reason = self.clock.now(), str(args["person"]), str(args.get("reason") or "")
+
+        def work(tx: Session) -> Line:
+            person = find_person(tx, ref)
+            if person is None:
+                return {"error": f"Nobody is known as {ref!r}: give a Slack id or an e-mail address.", "exit": WRONG_INPUT}
+            count = erase_person(tx, now, person, reason=reason)
+            told = f"Personal fields of {count} decisions were erased. What was decided, and when, stays, and `aiops audit verify` still agrees." if count else "No decision tells of them: nothing was erased."
+            return {"text": told, "json": {"erased": count}}
+
+        yield await self.lanes.write(work)
 
     async def do_ack(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now, page, ref = self.clock.now(), int(args["page"]), str(args["person"])

@@ -1,7 +1,7 @@
 """Everything the bot remembers: a file per room, columns and constraints, no behaviour."""
 
 from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage
-from bot.tables.audit import Decision
+from bot.tables.audit import Decision, Seal
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
 from bot.tables.feedback import RatingEvent, Review, ReviewTimer, Vote
@@ -22,5 +22,5 @@ __all__ = [
     "Climb", "Cost", "Day", "Decision", "Digest", "DigestReview", "DigestTimer", "Evaluation", "Finding",
     "Handover", "ImportRun", "Incident", "IncidentItem", "Lease", "ListTimer", "Maintenance", "Mark", "Measure", "Observation", "OutMessage",
     "Outcome", "Output", "Pace", "Page", "Person", "PersonList", "Ping", "Problem", "RatingEvent", "Registry", "Review", "ReviewTimer", "RotationTimer", "RouteTest",
-    "Run", "SeenSlack", "Shift", "Silence", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
+    "Run", "Seal", "SeenSlack", "Shift", "Silence", "Stage", "Table", "Tally", "TimelineEntry", "Token", "UserGroup", "UtcDateTime", "Vote",
 ]  # fmt: skip

@@ -22,6 +22,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_additions")),
     )
     op.create_table(
+        "seals",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
+        sa.Column("before", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seals")),
+        sa.UniqueConstraint("number", name=op.f("uq_seals_number")),
+    )
+    op.create_table(
         "maintenance",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("agent", sa.String(length=128), nullable=False),
@@ -151,6 +163,21 @@ def upgrade() -> None:
 
     with op.batch_alter_table("climbs", schema=None) as batch_op:
         batch_op.create_index("ix_climbs_subject", ["subject_kind", "subject_id"], unique=False)
+
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("salt", sa.String(length=32), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("bound", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("erased_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("seal_number", sa.Integer(), nullable=True))
+        batch_op.create_index("ix_decisions_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ix_decisions_seal_number", ["seal_number"], unique=False)
+        batch_op.create_index(
+            "ix_decisions_unsealed",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("seal_number IS NULL"),
+            postgresql_where=sa.text("seal_number IS NULL"),
+        )
 
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -297,6 +324,19 @@ def downgrade() -> None:
         batch_op.drop_column("synthetic")
         batch_op.drop_column("parent_id")
 
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_decisions_unsealed",
+            sqlite_where=sa.text("seal_number IS NULL"),
+            postgresql_where=sa.text("seal_number IS NULL"),
+        )
+        batch_op.drop_index("ix_decisions_seal_number")
+        batch_op.drop_index("ix_decisions_person_id")
+        batch_op.drop_column("seal_number")
+        batch_op.drop_column("erased_at")
+        batch_op.drop_column("bound")
+        batch_op.drop_column("salt")
+
     with op.batch_alter_table("climbs", schema=None) as batch_op:
         batch_op.drop_index("ix_climbs_subject")
 
@@ -340,5 +380,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_maintenance_due_at")
 
     op.drop_table("maintenance")
+    op.drop_table("seals")
     op.drop_table("additions")
     # ### end Alembic commands ###
