@@ -39,7 +39,7 @@ class Settings(BaseModel):
     synthetic_channel: str | None = Field(None, alias="AIOPS_SYNTHETIC_CHANNEL", description="A channel (`#name` or id) to which the bot pages itself from time to time, to see that pages arrive; the message is taken away at once. Unset: no self-test.")
     synthetic_minutes: int = Field(60, alias="AIOPS_SYNTHETIC_MINUTES", ge=1, le=1440, description="Minutes between two self-tests of paging.")
     deadman_url: SecretStr | None = Field(None, alias="AIOPS_DEADMAN_URL", description="An address of an outside watcher (healthchecks.io or the like), fetched after each self-test that arrived within a minute. Where it is not fetched, that watcher alarms. Needs AIOPS_SYNTHETIC_CHANNEL.")
-    slack_posts_per_second: float = Field(10, alias="AIOPS_SLACK_POSTS_PER_SECOND", ge=0, le=1000, description="Posts a second to the whole workspace: Slack has such a limit and does not publish it. 0: none.")
+    slack_posts_per_second: int = Field(10, alias="AIOPS_SLACK_POSTS_PER_SECOND", ge=0, le=1000, description="Posts a second to the whole workspace: Slack has such a limit and does not publish it. 0: none.")
     var: Path = Field(Path("var"), alias="AIOPS_VAR", description="Where local files are kept (databases, the local secret).")
 
     @field_validator("slack_api_url")

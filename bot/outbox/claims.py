@@ -86,6 +86,7 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
     plan = Plan([], Counter(), more=len(rows) == desk.rhythm.batch)
     taken: set[str] = set()
     waiting: dict[str, int] = defaultdict(int)
+    behind = 0
     for row in rows:
         free = room - len(plan.jobs)
         if free <= 0 or (free <= desk.rhythm.at_once // 4 and row.priority > Priority.CALL):
@@ -103,6 +104,10 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
             _settle(tx, now, row, decision, plan.counts)
             continue
         at = _may_go_at(desk, row, decision.do, now)
+        if at <= now and decision.do is Do.POST and row.route == "slack" and (whole := desk.pacer.whole_at(row.priority, now)) > now:
+            row.due_at = whole + desk.pacer.gap * behind  # in a row, so that each is looked at again about once
+            behind += 1
+            continue
         if at > now:
             row.due_at = at + desk.rhythm.post_every * waiting[row.target]
             waiting[row.target] += 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
-from bot.outbox.rules import Rhythm, edits_for
+from bot.outbox.rules import Rhythm, edits_for, posts_for
+
+SECOND = timedelta(seconds=1)
 
 
 class Pacer:
@@ -16,12 +18,29 @@ class Pacer:
         self.blocked: dict[str, datetime] = {}  # by 429: post:<target>, method:<method>
         self._next: dict[str, datetime] = {}  # by our own pace: target -> when its next post may go
         self._edits: deque[datetime] = deque()
+        self._posts: deque[datetime] = deque()
 
     def post_at(self, target: str, now: datetime) -> datetime:
         """When a post to this target may go; `now` when at once."""
         return max(now, self._next.get(target, now), self.blocked.get(f"post:{target}", now))
 
+    def whole_at(self, priority: int, now: datetime) -> datetime:
+        """When the workspace bears another post of this priority: the oldest of the last second must first be forgotten."""
+        if not self.rhythm.posts_per_second:
+            return now
+        while self._posts and self._posts[0] <= now - SECOND:
+            self._posts.popleft()
+        over = len(self._posts) - posts_for(priority, self.rhythm.posts_per_second)
+        return now if over < 0 else max(now, self._posts[over] + SECOND)
+
+    @property
+    def gap(self) -> timedelta:
+        """Between two posts to the workspace, on average."""
+        return SECOND / self.rhythm.posts_per_second if self.rhythm.posts_per_second else timedelta()
+
     def posted(self, target: str, now: datetime) -> None:
+        if self.rhythm.posts_per_second:
+            self._posts.append(now)
         if self.rhythm.post_every:
             if len(self._next) > 5000:
                 self._next = {name: at for name, at in self._next.items() if at > now}

@@ -24,6 +24,7 @@ class Rhythm:
     """How fast delivery goes and how long it waits. Slack's own limits by default; `limitless()` for the local workspace."""
 
     post_every: timedelta = timedelta(seconds=1)  # per channel
+    posts_per_second: int = 10  # to the whole workspace: Slack has such a limit and does not publish it; 0: no limit
     edits_per_minute: int = 45  # chat.update is tier 3 (50 a minute); the rest is kept for corrections; 0: no limit
     look_up_after: tuple[timedelta, timedelta] = (timedelta(seconds=10), timedelta(seconds=30))  # a post of unknown outcome
     lease: timedelta = timedelta(seconds=20)  # of one row: longer than one call to Slack may take
@@ -38,7 +39,7 @@ class Rhythm:
     @classmethod
     def limitless(cls) -> Rhythm:
         """For the local workspace and for tests: no pace, no budget."""
-        return replace(cls(), post_every=timedelta(), edits_per_minute=0)
+        return replace(cls(), post_every=timedelta(), posts_per_second=0, edits_per_minute=0)
 
 
 def wait_after(tries: int) -> timedelta:
@@ -52,6 +53,11 @@ def edits_for(priority: int, per_minute: int) -> int:
         if priority <= most:
             return max(1, int(per_minute * share))
     return max(1, int(per_minute * 0.5))
+
+
+def posts_for(priority: int, per_second: int) -> int:
+    """How much of the second's posts this priority may use up: calls may use all, the rest leaves them room."""
+    return per_second if priority <= Priority.CALL else max(1, int(per_second * 0.8))
 
 
 def matters(priority: int) -> bool:

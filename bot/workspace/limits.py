@@ -1,8 +1,8 @@
-"""How often an app may call each method, as Slack counts it: tiers per minute and one post a second per channel."""
+"""How often an app may call each method, as Slack counts it: tiers per minute, one post a second per channel, and so many a second in all."""
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bot.workspace.errors import SlackError
@@ -61,6 +61,7 @@ class Limits:
     methods: dict[str, int] = field(default_factory=lambda: dict(METHOD_TIERS))
     posts_per_second: float = 1.0
     burst: int = 3
+    posts_per_second_whole: float = 10.0  # to the whole workspace and app: Slack has such a limit and does not publish it; 0: none
     _seen: dict[tuple[str, str], deque[float]] = field(default_factory=dict, repr=False)
     _buckets: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict, repr=False)
 
@@ -89,13 +90,29 @@ class Limits:
             raise too_many(math.ceil(seen[0] + 60 - moment))
         seen.append(moment)
 
+    def floor(self, posts: Mapping[str, int]) -> float:
+        """The least seconds in which so many posts can be accepted, by channel: what no sender can beat."""
+        if not self.enforce or not posts:
+            return 0.0
+        by_channel = max(max(0, count - self.burst) / self.posts_per_second for count in posts.values())
+        whole = self.posts_per_second_whole
+        return max(by_channel, max(0.0, sum(posts.values()) - whole) / whole if whole else 0.0)
+
     def _check_post(self, app: str, channel: str, moment: float) -> None:
+        whole = self.posts_per_second_whole
+        if whole:
+            room, at = self._buckets.get((app, ""), (whole, moment))
+            room = min(whole, room + max(0.0, moment - at) * whole)
+            if room < 1:
+                raise too_many(1)
         left, since = self._buckets.get((app, channel), (float(self.burst), moment))
         left = min(float(self.burst), left + max(0.0, moment - since) * self.posts_per_second)
         if left < 1:
             self._buckets[(app, channel)] = (left, moment)
             raise too_many(math.ceil((1 - left) / self.posts_per_second))
         self._buckets[(app, channel)] = (left - 1, moment)
+        if whole:
+            self._buckets[(app, "")] = (room - 1, moment)
 
 
 def too_many(seconds: int) -> SlackError:

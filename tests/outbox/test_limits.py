@@ -118,6 +118,9 @@ async def test_calls_to_many_people_need_one_request_each(post: Post) -> None:
         post.ws.add_person(f"p{number}", id=f"U1P{number}")
         await post.call(f"call:{number}", to=f"U1P{number}")
     await post.settle()
+    assert post.called("chat.postMessage") == 10, "the workspace as a whole bears ten a second"
+    for _ in range(12):
+        await post.later(1)
     assert post.called("chat.postMessage") == 120
     assert post.called("conversations.open") == 0, "opening DMs is limited to 50 a minute: posting opens them"
     assert all(len(post.ws.dm(f"p{number}")) == 1 for number in range(120))
@@ -151,3 +154,25 @@ async def test_calls_find_a_free_place_when_everything_else_is_slow(post: Post) 
     for _ in range(2):  # on a busy machine an answer may come too late: then it is looked up
         await post.later(31)
     assert all(post.texts(f"c{number}") == ["slow"] for number in range(12))
+
+
+async def test_calls_may_use_every_post_that_the_workspace_bears_and_the_rest_leaves_them_room(post: Post) -> None:
+    post.ws.limits = Limits.slack()
+    post.use(rhythm=Rhythm())
+    for number in range(12):
+        post.ws.add_channel(f"c{number}", members=["aiops"], id=f"C1C{number}")
+        await post.show(f"show:{number}", to=f"C1C{number}")
+    await post.settle()
+    assert post.called("chat.postMessage") == 8
+    await post.call("call:1")
+    await post.settle()
+    assert post.dm() == ["wake up"]
+    await post.later(2)
+    assert post.called("chat.postMessage") == 13
+
+
+def test_the_floor_of_the_limits_is_what_no_sender_can_beat() -> None:
+    limits = Limits.slack()
+    assert limits.floor({f"D{n}": 1 for n in range(500)}) == 49
+    assert limits.floor({"C1": 63}) == 60
+    assert Limits.none().floor({"C1": 1000}) == 0
