@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from bot.agents.marked import Marked, Mistake
 from bot.people.flows import shared_registry
 
+_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(/[a-z0-9][a-z0-9-]{0,62})?")
 Failure = tuple[str, str]  # an agent's id and a check's name
 
 
@@ -144,14 +146,14 @@ def dependency_mistakes(marked: Marked, kinds: Mapping[str, type[BaseModel]]) ->
         if watched == []:
             yield marked.mistake((*at, "watched_by"), "names no check, so nothing would ever tell that it is down", "Name checks, such as [gateway/openai]")
         for i, ref in enumerate(watched if isinstance(watched, list) else []):
-            if isinstance(ref, str) and (wrong := _wrong_check(ref, agents, kinds)):
+            if isinstance(ref, str) and _FORM.fullmatch(ref) and "/" in ref and (wrong := _wrong_check(ref, agents, kinds)):
                 yield marked.mistake((*at, "watched_by", i), *wrong)
     needs: dict[str, list[tuple[str, int]]] = {}
     for slug, agent in agents.items():
         listed = agent.get("depends_on")
         for i, ref in enumerate(listed if isinstance(listed, list) else []):
-            if not isinstance(ref, str):
-                continue
+            if not isinstance(ref, str) or not _FORM.fullmatch(ref):
+                continue  # its form was complained of already
             place = ("agents", slug, "depends_on", i)
             other = ref.partition("/")[0]
             if "/" not in ref and ref not in agents and ref not in upstreams:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from bot.ladders.flows import may_be_due
 from bot.paging.calling import slack_is_down
-from bot.tables import Call, Climb, OutMessage, Page
+from bot.tables import Call, Climb, OutMessage, Page, Problem
 
-TIMERS = (Climb.next_at, Page.ack_due_at, Call.confirm_by)
+TIMERS = (Climb.next_at, Page.ack_due_at, Call.confirm_by, Problem.free_at, Problem.steady_at)
 
 
 def next_due(tx: Session, now: datetime) -> datetime | None:
