@@ -40,6 +40,7 @@ def hold_step(tx: Session, now: datetime) -> bool:
         silence.taken_at = now
     for window in windows:
         window.taken_at = now
+    take_turn(tx, (agent_id for agent_id, _ in meant))
     for _, problem_id in sorted(meant):  # in the order of agents, as all who hold several of them
         try:
             with tx.begin_nested():

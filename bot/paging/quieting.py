@@ -13,7 +13,7 @@ from bot.ladders.flows import call_anew, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import showing
-from bot.paging.reading import problems_of, quiet_words
+from bot.paging.reading import own_problems, quiet_words
 from bot.quiet.messages import cover_words, held_back, held_over
 from bot.quiet.reading import cover_of, covers_named
 from bot.quiet.rules import Target
@@ -57,7 +57,7 @@ def reconcile(tx: Session, now: datetime, page: Page) -> None:
 
     Who has acknowledged it keeps it all the while. The page's row is locked by the caller; showing it is theirs, too.
     """
-    problems = [each for each in problems_of(tx, page.id) if each.closed_at is None]
+    problems = own_problems(tx, page.id)  # what something else took down calls nobody here anyway
     if page.resolved_at is not None or page.test or not problems:
         page.quiet_until = None
         return
