@@ -22,6 +22,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_additions")),
     )
     op.create_table(
+        "protocols",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("first_used_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_protocols")),
+        sa.UniqueConstraint("name", "digest", name=op.f("uq_protocols_name_digest")),
+        sa.UniqueConstraint("name", "version", name=op.f("uq_protocols_name_version")),
+    )
+    op.create_table(
         "seals",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -77,6 +89,28 @@ def upgrade() -> None:
             unique=True,
             sqlite_where=sa.text("closed_at IS NULL"),
             postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
+        "marked_messages",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("ts", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_marked_messages_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_marked_messages")),
+        sa.UniqueConstraint("channel", "ts", name=op.f("uq_marked_messages_channel_ts")),
+    )
+    with op.batch_alter_table("marked_messages", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_marked_messages_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
         )
 
     op.create_table(
@@ -161,6 +195,84 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         )
 
+    op.create_table(
+        "follow_ups",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("created_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("next_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("reminded_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("escalated_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("evidence", sa.Text(), nullable=False),
+        sa.Column("fixed_in", sa.String(length=128), nullable=False),
+        sa.Column("reopened_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("reopened_for", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("turns", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_follow_ups_agent_id")),
+        sa.ForeignKeyConstraint(["closed_by"], ["people.id"], name=op.f("fk_follow_ups_closed_by")),
+        sa.ForeignKeyConstraint(["created_by"], ["people.id"], name=op.f("fk_follow_ups_created_by")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_follow_ups_incident_id")),
+        sa.ForeignKeyConstraint(["owner_id"], ["people.id"], name=op.f("fk_follow_ups_owner_id")),
+        sa.ForeignKeyConstraint(["reopened_for"], ["incidents.id"], name=op.f("fk_follow_ups_reopened_for")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_ups")),
+    )
+    with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.create_index("ix_follow_ups_agent_id", ["agent_id"], unique=False)
+        batch_op.create_index("ix_follow_ups_incident_id", ["incident_id"], unique=False)
+        batch_op.create_index(
+            "ix_follow_ups_next_at",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_follow_ups_owner_id",
+            ["owner_id"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
+        "incident_minutes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("minutes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("said_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("said_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_incident_minutes_incident_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_incident_minutes_person_id")),
+        sa.ForeignKeyConstraint(["said_by"], ["people.id"], name=op.f("fk_incident_minutes_said_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incident_minutes")),
+        sa.UniqueConstraint("incident_id", "person_id", name=op.f("uq_incident_minutes_incident_id_person_id")),
+    )
+    op.create_table(
+        "regression_cases",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("output_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("incident_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("added_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("fixed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("fixed_in", sa.String(length=128), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_regression_cases_agent_id")),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name=op.f("fk_regression_cases_incident_id")),
+        sa.ForeignKeyConstraint(["output_id"], ["outputs.id"], name=op.f("fk_regression_cases_output_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_regression_cases")),
+        sa.UniqueConstraint("agent_id", "output_id", name=op.f("uq_regression_cases_agent_id_output_id")),
+    )
+    with op.batch_alter_table("regression_cases", schema=None) as batch_op:
+        batch_op.create_index("ix_regression_cases_incident_id", ["incident_id"], unique=False)
+
     with op.batch_alter_table("climbs", schema=None) as batch_op:
         batch_op.create_index("ix_climbs_subject", ["subject_kind", "subject_id"], unique=False)
 
@@ -178,6 +290,49 @@ def upgrade() -> None:
             sqlite_where=sa.text("seal_number IS NULL"),
             postgresql_where=sa.text("seal_number IS NULL"),
         )
+
+    with op.batch_alter_table("incident_items", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("kind", sa.String(length=16), server_default="confirm", nullable=False))
+        batch_op.add_column(sa.Column("options", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("comes_after", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("role", sa.String(length=24), server_default="lead", nullable=False))
+        batch_op.add_column(
+            sa.Column("assignee_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(
+            sa.Column("nags", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False)
+        )
+        batch_op.add_column(sa.Column("nagged_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("answer", sa.Text(), server_default="", nullable=False))
+        batch_op.create_foreign_key(batch_op.f("fk_incident_items_assignee_id"), "people", ["assignee_id"], ["id"])
+
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("began_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("before_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(sa.Column("scribe_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(sa.Column("owner_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.add_column(
+            sa.Column("none_needed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("none_needed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("none_needed_why", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("failing_why", sa.Text(), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("status_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("status_asked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("roles_asked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("look_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.create_index(
+            "ix_incidents_look_at",
+            ["look_at"],
+            unique=False,
+            sqlite_where=sa.text("look_at IS NOT NULL"),
+            postgresql_where=sa.text("look_at IS NOT NULL"),
+        )
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_scribe_id"), "people", ["scribe_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_before_id"), "incidents", ["before_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_none_needed_by"), "people", ["none_needed_by"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_owner_id"), "people", ["owner_id"], ["id"])
 
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -324,6 +479,41 @@ def downgrade() -> None:
         batch_op.drop_column("synthetic")
         batch_op.drop_column("parent_id")
 
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_incidents_owner_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_none_needed_by"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_before_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_scribe_id"), type_="foreignkey")
+        batch_op.drop_index(
+            "ix_incidents_look_at",
+            sqlite_where=sa.text("look_at IS NOT NULL"),
+            postgresql_where=sa.text("look_at IS NOT NULL"),
+        )
+        batch_op.drop_column("look_at")
+        batch_op.drop_column("roles_asked_at")
+        batch_op.drop_column("status_asked_at")
+        batch_op.drop_column("status_at")
+        batch_op.drop_column("failing_why")
+        batch_op.drop_column("none_needed_why")
+        batch_op.drop_column("none_needed_at")
+        batch_op.drop_column("none_needed_by")
+        batch_op.drop_column("owner_id")
+        batch_op.drop_column("scribe_id")
+        batch_op.drop_column("before_id")
+        batch_op.drop_column("began_at")
+
+    with op.batch_alter_table("incident_items", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_incident_items_assignee_id"), type_="foreignkey")
+        batch_op.drop_column("answer")
+        batch_op.drop_column("nagged_at")
+        batch_op.drop_column("nags")
+        batch_op.drop_column("due_at")
+        batch_op.drop_column("assignee_id")
+        batch_op.drop_column("role")
+        batch_op.drop_column("comes_after")
+        batch_op.drop_column("options")
+        batch_op.drop_column("kind")
+
     with op.batch_alter_table("decisions", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_decisions_unsealed",
@@ -340,6 +530,26 @@ def downgrade() -> None:
     with op.batch_alter_table("climbs", schema=None) as batch_op:
         batch_op.drop_index("ix_climbs_subject")
 
+    with op.batch_alter_table("regression_cases", schema=None) as batch_op:
+        batch_op.drop_index("ix_regression_cases_incident_id")
+
+    op.drop_table("regression_cases")
+    op.drop_table("incident_minutes")
+    with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_follow_ups_owner_id",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_follow_ups_next_at",
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_follow_ups_incident_id")
+        batch_op.drop_index("ix_follow_ups_agent_id")
+
+    op.drop_table("follow_ups")
     with op.batch_alter_table("silences", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_silences_until", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
@@ -361,6 +571,14 @@ def downgrade() -> None:
         batch_op.drop_index("ix_rotation_timers_next_at")
 
     op.drop_table("rotation_timers")
+    with op.batch_alter_table("marked_messages", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_marked_messages_due_at",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.drop_table("marked_messages")
     with op.batch_alter_table("maintenance", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_maintenance_source",
@@ -381,5 +599,6 @@ def downgrade() -> None:
 
     op.drop_table("maintenance")
     op.drop_table("seals")
+    op.drop_table("protocols")
     op.drop_table("additions")
     # ### end Alembic commands ###
