@@ -16,6 +16,7 @@ from bot.ladders.rules import NextCall, Place, Step
 from bot.tables import Agent, Climb
 
 BATCH = 100
+CALLED_AT_ONCE = 20
 POISON = timedelta(minutes=1)  # how long a climb that raised steps aside
 
 
@@ -64,9 +65,9 @@ def may_be_due(now: datetime) -> ColumnElement[bool]:
 
 
 def due_climbs(tx: Session, now: datetime, kind: str) -> list[Climb]:
-    """Up to 100 climbs that may have to call now (see is_ready), claimed for this transaction."""
+    """A few climbs that may have to call now (see is_ready), claimed for this transaction: between them their calls go out."""
     sought = select(Climb).where(Climb.subject_kind == kind, Climb.next_at.is_not(None), may_be_due(now)).order_by(Climb.next_at)
-    return list(tx.scalars(sought.limit(BATCH).with_for_update(skip_locked=True, key_share=True)))
+    return list(tx.scalars(sought.limit(CALLED_AT_ONCE).with_for_update(skip_locked=True, key_share=True)))
 
 
 def is_ready(climb: Climb, now: datetime) -> bool:
