@@ -168,7 +168,7 @@ class PersonSpec(Part):
 
     slack: str | None = Field(None, pattern=r"^[UW][A-Z0-9]{2,}$", description="Slack user id.")
     email: str | None = Field(None, max_length=254, description="E-mail address.")
-    wake: list[Literal["email", "webhook", "pagerduty"]] = Field(default_factory=list, description="Routes used, in this order, when Slack does not confirm a call.")
+    wake: list[Literal["email", "webhook", "pagerduty"]] = Field(default_factory=list, description="Routes used, in this order, when Slack does not confirm a call; all of them at once in hours in which Slack does not ring for them (do not disturb).")
     webhook: str | None = Field(None, pattern=r"^https?://", description="Where the webhook route posts for this person.")
     pagerduty: str | None = Field(None, description="PagerDuty Events v2 integration key of this person's service.")
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.blocks import Message, mention, when
+from bot.blocks import Message, channel_link, mention, when
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
@@ -63,7 +63,8 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
     if page.test and climb.round > 1:
         _end_test(tx, now, page)
         return
-    round, before = climb.round, len(calls_of(tx, page.id))
+    round, earlier = climb.round, calls_of(tx, page.id)
+    before = len(earlier)
     reach = take_rung(tx, now, climb, agent)
     notes = list(reach.notes)
     for person in reach.people:
@@ -76,11 +77,16 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
     if reach.channel:
         call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
     if not page.test and (reach.anybody or notes):
-        told = messages.called_line(reach.names(), reach.words, round, notes, before)
+        told = messages.called_line(reach.names(), reach.words, round, notes, before, [_whom(tx, each) for each in earlier])
         showing.add_line(tx, now, page, f"called:{climb.id}:{round}:{reach.last}", told)
         words = f"called {reach.names()}"
         audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": notes})
     showing.show_page(tx, now, page)
+
+
+def _whom(tx: Session, call: Call) -> str:
+    person = tx.get(Person, call.person_id) if call.person_id is not None else None
+    return named(person) if person is not None else channel_link(call.target.removeprefix("channel:"))
 
 
 def quiet_note(person: Person, until: datetime, more: Sequence[str]) -> str:

@@ -39,11 +39,13 @@ def call_over(page: PageView, over: str) -> Message:
     return Message(f"{escape(lead(page))}\n{over}", [section(f"{light(page)} *{escape(lead(page))}*"), context(over)])
 
 
-def called_line(names: str, role: str, round: int, notes: Sequence[str], calls_before: int) -> Message:
-    """Who was called now, and who was passed over and why."""
+def called_line(names: str, role: str, round: int, notes: Sequence[str], calls_before: int, called: Sequence[str] = ()) -> Message:
+    """Who was called now, and who was passed over and why; from the second round on also how often and whom it called before."""
     told = f"Called {names} ({role})."
     if round > 1:
-        told += f" Round {round}; {times(calls_before)} before this."
+        people = list(dict.fromkeys(called))
+        whom = f": {listed(people, len(people))}" if people else ""
+        told += f" Round {round}; {times(calls_before)} before this{whom}."
     return Message("\n".join([told, *notes]))
 
 

@@ -26,7 +26,7 @@ from bot.tables import Agent, Call, Climb, Mark, Page, Person
 
 log = structlog.get_logger(__name__)
 
-MARK = "dnd.asked"  # {at, error}: when Slack was last asked for quiet hours, and why it did not tell
+MARK = "quiet hours.asked"  # {at, error}: when Slack was last asked for quiet hours, and why it did not tell
 AT_ONCE = 50  # people in one question, as dnd.teamInfo allows
 PACE = timedelta(seconds=6)  # between two questions: half of its limit (tier 2, 20 a minute)
 FRESH = timedelta(minutes=30)  # what Slack said is believed that long; a dnd_updated_user event renews it at once

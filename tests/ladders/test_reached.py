@@ -109,7 +109,7 @@ async def test_without_the_right_to_read_quiet_hours_pages_go_on_and_it_is_asked
 
         await fail(t)
         assert await calls(t) == [("Omar Nassar", "slack")]
-        mark = await t.read(lambda tx: tx.get(Mark, "dnd.asked"))
+        mark = await t.read(lambda tx: tx.get(Mark, "quiet hours.asked"))
         assert mark is not None
         assert mark.value["error"] == "missing_scope"
 

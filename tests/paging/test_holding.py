@@ -60,7 +60,7 @@ def test_a_snooze_is_an_acknowledgement_with_an_end_and_calling_begins_again_aft
     assert world.called() == ["Omar", "Omar"]
     assert world.lines(PAGE)[-2:] == [
         "Omar snoozed it until now. The problem is still there, so calling begins again from the start.",
-        "Called Omar (operations owner). Round 2; one call before this.",
+        "Called Omar (operations owner). Round 2; one call before this: Omar.",
     ]
     assert "Omar had it until" in world.text(PAGE)
     assert world.buttons(PAGE) == ["Acknowledge", "I'll take it", "Human review"]

@@ -48,7 +48,7 @@ def test_thirty_minutes_after_the_last_rung_a_new_round_begins_and_says_how_ofte
     world.move(minutes=1)
     assert world.called() == ["Omar", "Lea", "Maya", "Zoe", "Omar"]
     assert "This is round 2; 4 calls so far, and nobody has answered." in world.rows("call:1:2:")[0].want["text"]
-    assert world.lines("page:1:channel")[-1] == "Called Omar (operations owner). Round 2; 4 calls before this."
+    assert world.lines("page:1:channel")[-1] == "Called Omar (operations owner). Round 2; 4 calls before this: Omar, Lea, Maya and Zoe."
 
 
 def test_a_machine_asleep_for_a_day_calls_late_and_gives_everybody_their_time(world: World) -> None:
