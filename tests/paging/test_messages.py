@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from bot.ladders.rules import NextCall
 from bot.paging import messages
-from bot.paging.messages import CallView, PageView, ProblemView
+from bot.paging.messages import CallView, DownView, PageView, ProblemView, RootView
 from bot.workspace.blocks import check_blocks
 
 AT = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
@@ -84,3 +84,22 @@ def test_any_page_stays_within_slacks_limits_and_leads_with_severity_agent_and_f
     call = messages.call_message(view, mention="<@U0OMAR>", role="backup", round=1, calls_before=0)
     check_blocks(call.want()["blocks"], "message")
     check_blocks(messages.notice_message(each, agent, says).want()["blocks"], "message")
+
+
+@given(st.text(min_size=1, max_size=120), st.text(min_size=1, max_size=300), st.integers(2, 500), st.sampled_from(["channel", "dm"]), st.booleans(), st.booleans())
+def test_any_page_about_several_agents_or_with_a_root_stays_within_slacks_limits(name: str, title: str, count: int, place: str, flaps: bool, part: bool) -> None:
+    each = ProblemView(title, title, AT, (("label", title),), agent=name, flapping_at=AT if flaps else None, turns=9, well_at=AT, steady_at=AT)
+    view = PageView(
+        id=1, agent=name, severity="page", opened_at=AT, problems=(each,) * 12, more_problems=count, agents=(name,) * 12, agent_count=count,
+        down=(DownView(name, title, free_at=AT),) * 24, down_count=count, root=RootView(2, title, over=flaps) if part else None, stage="autonomous",
+        runbook=f"{name}: {title}\n" * 3, changes=(title,) * 3, stopped=(name,) * count, history="C0SUPPORT", upstream=name,
+    )  # fmt: skip
+    for shown in (view, replace(view, resolved_at=AT, resolved_why=title), replace(view, acked_by="Omar", acked_at=AT)):
+        told = messages.page_message(shown, place=place)
+        check_blocks(told.want()["blocks"], "message")
+        assert len(told.want()["text"]) < 4000
+        assert len(messages.lead(shown)) <= 80
+        check_blocks(messages.taken_over(shown, (name,) * count, count).want()["blocks"], "message")
+    assert f"and {count - 1} more" in messages.lead(view)
+    check_blocks(messages.down_message([(name, title)] * count, count, messages.lead(view), 1).want()["blocks"], "message")
+    check_blocks(messages.call_message(view, mention="<@U0OMAR>", role="backup", round=1, calls_before=0).want()["blocks"], "message")
