@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import secrets
 import shutil
 import sys
@@ -243,8 +244,8 @@ def _judge_one(drill: Drill, story: Story, by_place: dict[str, list[dict[str, An
         told.lost.append(f"{story.name}: no page in its channel")
     for role, own in zip(ROLES, mine, strict=True):
         calls = [message for message in own if f"You are called as {role}" in message["text"]]
-        if len(calls) > 1:
-            told.doubled.append(f"{story.name}: {len(calls)} calls to its {role}")
+        rounds = Counter(found.group(1) if (found := re.search(r"This is round (\d+)", call["text"])) else "1" for call in calls)  # a new one each half hour
+        told.doubled += [f"{story.name}: {count} calls to its {role} in round {number}" for number, count in rounds.items() if count > 1]
     if not reached[0] and not story.recovered:
         told.lost.append(f"{story.name}: its owner was not called")
     if story.acked_by is None and not story.recovered:
