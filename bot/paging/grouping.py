@@ -69,5 +69,6 @@ def _join(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem
         page.ack_due_at = max(now, rules.ack_due(page.renewed_at or page.acked_at, page.ack_until))
     audit.record(tx, now, "page.join", f"page:{page.id}", came_from="timer", words=problem.says, evidence={"joins": joins.value})
     tx.flush()
-    quieting.reconcile(tx, now, page)
+    if page.quiet_until is not None:  # it calls again: of 500 that fail at once only the first has to look at all of them
+        quieting.reconcile(tx, now, page)
     showing.show_page(tx, now, page)
