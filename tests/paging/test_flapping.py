@@ -28,24 +28,24 @@ def turns(world: World, times: int, *, every: float = 2) -> None:
 def test_what_comes_and_goes_for_hours_is_held_open_on_one_page_with_one_word_about_it(world: World) -> None:
     turns(world, 2)
     assert [page.resolved_at is None for page in world.pages()] == [False, False]
-    turns(world, 40)  # two hours and forty minutes
+    turns(world, 15, every=7)  # three and a half hours
     assert [page.resolved_at is None for page in world.pages()] == [False, False, True]
     assert len(world.problems()) == 3
     (problem,) = [each for each in world.problems() if each.closed_at is None]
-    assert problem.turns == 42
+    assert problem.turns == 17
     lines = [line for line in world.lines("page:3:channel") if "comes and goes" in line]
     assert len(lines) == 1
     assert lines[0].startswith("Support triage: a run failed. It comes and goes: it failed 3 times since")
     assert not [line for line in world.lines("page:3:channel") if "Recovered" in line or "It is over" in line]
     text = world.text("page:3:channel")
     assert text.startswith("PAGE Support triage: flapping: ")
-    assert "It comes and goes: it failed 42 times since" in text
+    assert "It comes and goes: it failed 17 times since" in text
     assert "It is well since" in text
     assert "if it stays so it closes at" in text
     world.move(minutes=16)
     assert open_pages(world) == []
     over = world.text("page:3:channel")
-    assert "It came and went (42 failures in" in over
+    assert "It came and went (17 failures in" in over
     assert "has been well for 15 minutes now." in over
     assert len([line for line in world.lines("page:3:dm:2") if line.startswith("It is over")]) == 1
 
