@@ -208,7 +208,8 @@ def test_a_call_slack_does_not_confirm_in_time_goes_to_the_next_route(world: Wor
     world.settle()
     assert any("did not arrive (no confirmation in time): calling by pagerduty." in line for line in world.lines(PAGE))
     world.press("omar", "paging.acknowledge", "page:1")
-    assert world.row("call:1:1:0:2:pagerduty").gone
+    assert world.row("call:1:1:0:2:pagerduty").want["acked"] is True  # PagerDuty hears that somebody has it
+    assert not world.row("call:1:1:0:2:pagerduty").gone
 
 
 def test_a_refused_call_goes_to_the_next_route_at_once_and_then_to_the_next_person(world: World) -> None:
