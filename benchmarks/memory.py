@@ -6,9 +6,8 @@
 
 A Slack-like server is a process of its own, the product another, and this one sends: events in batches, pages that open and
 are acknowledged in Slack and recover, lists that people open. The resident memory of the product is read from the system
-every few seconds. The slope is fitted over the second half (in the first, caches fill: SQLite's takes up to 32 MB for each connection as the
-file grows, and the allocator finds its size), and
-told per hour and per million events. The exit code is 1 where an hour of this stream would add more than --most megabytes.
+every few seconds. The slope is fitted over the second half (in the first, caches fill: SQLite's takes up to 32 MB for each
+connection as the file grows, and the allocator finds its size), and told per hour and per million events. The exit code is 1 where an hour of this stream would add more than --most megabytes.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import drilling  # noqa: E402 - found from wherever the drill is started
-from benchmarks.drilling import Served, Workspace, marker  # noqa: E402
-from bot.clock import SystemClock  # noqa: E402
-from bot.db import Database  # noqa: E402
-from bot.tables import Lease  # noqa: E402
+from benchmarks import drilling
+from benchmarks.drilling import Served, Workspace, marker
+from bot.clock import SystemClock
+from bot.db import Database
+from bot.tables import Lease
 
 BAR = 5.0  # seconds
 PROCESSES, CHANNELS = 3, 10
