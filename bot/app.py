@@ -34,6 +34,8 @@ from bot import __version__
 from bot.agents import departures, owners
 from bot.agents.reading import agents_in_channel, lead_people, owners_named
 from bot.audit.sealing import seal_step, something_unsealed
+from bot.autonomy.switches import Switches
+from bot.autonomy.webhooks import Webhooks
 from bot.checks import flows as checks
 from bot.checks import http as checks_http
 from bot.checks.http import Pings, TakePing
@@ -88,6 +90,8 @@ from bot.routes.webhook import WebhookRoute
 from bot.setback import SetBack
 from bot.settings import Settings
 from bot.signing import Signer
+from bot.stages.gate import LOOP as GATE_LOOP
+from bot.stages.gate import Gate
 from bot.status import http as status_http
 from bot.surface.edge import Edge, forget_old
 from bot.surface.http import slack_route
@@ -146,8 +150,9 @@ class House:
         self.clock = clock or SystemClock()
         self.ids = ids or RandomIds()
         self.loops = Loops(self.clock)
-        self.db = Database(settings.database, on_wake=self.loops.wake)
+        self.db = Database(settings.database, on_wake=self._woken)
         self.lanes = Lanes(self.db)
+        self.gate = Gate(self.lanes, self.clock, self.loops.wake)
         self.signer = Signer(secrets or settings.secrets) if secrets or settings.secrets else None
         token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         # This client looks things up and answers presses; everything that must arrive goes through the outbox.
@@ -163,6 +168,7 @@ class House:
         self.pings = Pings(self.lanes, self.clock)
         # A secret is needed to make ping addresses and to know them.
         self.take_ping = TakePing(self.pings, Targets(self.lanes, self.clock, self.signer), self.clock) if self.signer is not None else None
+        self.webhooks = Webhooks(self.lanes, self.clock, self.signer) if self.signer is not None else None
         self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
         self.team: Team | None = None
@@ -217,6 +223,10 @@ class House:
             add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)
         add("auditor", self._flow(lambda tx, now: audit_step(tx, now, links), When(is_stuck, stuck_step), urgency=Urgency.PAGE), every=20)
         add("self-test", self.self_test.step, every=1 if self.settings.synthetic_channel else 3600)
+        add(GATE_LOOP, self.gate.step, every=0.5)
+        add("switches", Switches(self.lanes, self.gate).step, every=1)
+        if self.webhooks is not None:
+            add("webhooks", self.webhooks.step, every=1)
         add("incidents", self._flow(incidents.watch_step), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -226,6 +236,12 @@ class House:
         add("seals", self._flow(When(something_unsealed, seal_step)), every=1)
         add("housekeeping", self._keep_house, every=3600)
         add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
+
+    def _woken(self, name: str) -> None:
+        """A commit wakes a loop; an order also makes the gate's memory stale, before the one who ordered is answered."""
+        if name == GATE_LOOP:
+            self.gate.forget()
+        self.loops.wake(name)
 
     def _flow(self, *flows: Flow | When, urgency: Urgency = Urgency.FLOW) -> Step:
         async def step(now: datetime) -> bool:
@@ -339,7 +355,7 @@ class House:
             *intake_http.routes(self.intake),
             *([checks_http.route(self.take_ping)] if self.take_ping is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
-            gate.route(self.intake.doors, self.lanes),
+            gate.route(self.intake.doors, self.gate),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
             Route("/slack/events", self._from_slack, methods=["POST"]),
             Route("/healthz", self._alive),
@@ -356,7 +372,7 @@ class House:
     @property
     def short(self) -> Short:
         """What need not pass the router: single events and bare pings."""
-        return front.first_of(front.events(self.intake), *([self.take_ping.short] if self.take_ping is not None else ()))
+        return front.first_of(front.events(self.intake), gate.short(self.intake.doors, self.gate), *([self.take_ping.short] if self.take_ping is not None else ()))
 
     async def _from_slack(self, request: Request) -> Response:
         if self.slack_app is None:
@@ -399,6 +415,7 @@ class House:
         """Stop in order: no new work, finish what was accepted, let go of the database."""
         for socket in self.sockets:
             await socket.close_async()  # type: ignore[no-untyped-call]
+        self.gate.let_go()
         await self.loops.stop()
         if self.edge is not None:
             await self.edge.rest()
@@ -406,6 +423,8 @@ class House:
         await self.pings.close()
         await self.prober.close()
         await self.delivery.close()
+        if self.webhooks is not None:
+            await self.webhooks.close()
         await asyncio.to_thread(self.lanes.close)
         self.db.close()
 

@@ -112,6 +112,7 @@ async def _serve_slack(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     log.info("ready", url=settings.base_url, slack=house.team.team_id if house.team else "not connected yet")
     await stop.wait()
     log.info("stopping")
+    house.gate.let_go()  # who waits at a gate is answered now, so that the connections can end
 
 
 async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
@@ -151,6 +152,7 @@ async def _serve_local(settings: Settings, sock: socket.socket, stop: asyncio.Ev
     log.info("ready", url=settings.base_url)
     await stop.wait()
     log.info("stopping")
+    house.gate.let_go()
     workspace.hub.close()
     await house.loops.stop()  # first: they deliver to the workspace that we serve ourselves
 

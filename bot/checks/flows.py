@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.checks.facts import Calendar, calendar_of, load, load_many
 from bot.checks.kinds import KINDS, UnknownKind, read_spec
-from bot.checks.kinds.alert import ALERT_PREFIX
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand
 from bot.db import is_standstill, wake
@@ -78,7 +77,7 @@ def _take_over(tx: Session, now: datetime, agent: Agent) -> None:
         check.archived_at, check.due_at = None, now
         check.cursor, check.says = {}, ""  # whatever it says next is said anew
     for name, check in had.items():
-        if name not in wanted and check.archived_at is None and not name.startswith(ALERT_PREFIX):
+        if name not in wanted and check.archived_at is None and ":" not in name:  # an arriving alert made it, or an order
             close_problem(tx, now, check, "The check was taken out of the registry.")
             check.archived_at, check.due_at, check.state, check.fails, check.passes = now, None, "new", 0, 0
     wake(tx, "checks")

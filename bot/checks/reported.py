@@ -20,7 +20,7 @@ from bot.checks.kinds.measure import MeasureFacts, MeasureSpec
 from bot.checks.kinds.stage import StagedRun, StageFacts, StageSpec
 from bot.checks.kinds.upstream import Reported
 from bot.quality import counting
-from bot.tables import Agent, Change, Measure, Person, Run, Stage
+from bot.tables import Agent, Change, Measure, Person, Run, Stage, StageOrder
 
 if TYPE_CHECKING:
     from bot.checks.facts import Calendar
@@ -140,10 +140,13 @@ def stage_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, StageSp
     """The stage in force, and the newest runs since."""
     ids = {agent.id for agent, _ in asked}
     orders = {stage.agent_id: (stage, name or "") for stage, name in tx.execute(select(Stage, Person.name).outerjoin(Person, Person.id == Stage.by_id).where(Stage.agent_id.in_(ids)))}
-    runs = newest(tx, (Run.occurred_at, Run.ext_id, Run.stage, Run.status), [Slice(agent.id, max(orders[agent.id][0].since, now - BACK)) for agent, _ in asked], STAGED)
+    current = {row.agent_id: row for row in tx.scalars(select(StageOrder).where(StageOrder.agent_id.in_(ids), StageOrder.over_at.is_(None)).order_by(StageOrder.rev))}
+    runs = newest(tx, (Run.occurred_at, Run.ext_id, Run.stage, Run.status, Run.version), [Slice(agent.id, max(orders[agent.id][0].since, now - BACK)) for agent, _ in asked], STAGED)
     found = []
     for (agent, _), rows in zip(asked, runs, strict=True):
-        order, by = orders[agent.id]
-        staged = tuple(StagedRun(row.ext_id, row.occurred_at, row.stage, row.status == "cancelled") for row in rows)
-        found.append(StageFacts(order.stage, order.since, order.reason, by, staged, agent.heard_at is not None))
+        held, by = orders[agent.id]
+        staged = tuple(StagedRun(row.ext_id, row.occurred_at, row.stage, row.status == "cancelled", row.version) for row in rows)
+        order = current.get(agent.id)
+        waits = order.asked_at if order is not None and order.lowers and order.obeyed_at is None and order.stage != "retired" else None
+        found.append(StageFacts(held.stage, held.since, held.reason, by, staged, agent.heard_at is not None, held.version, waits, order.obeyed_at if order is not None else None))
     return found

@@ -34,6 +34,7 @@ TITLES = {
     400: "The body cannot be read",
     401: "Who is asking?",
     403: "This token may not do this",
+    404: "Not found",
     413: "Too much in one request",
     415: "Not a format that is taken",
     422: "No event could be taken",

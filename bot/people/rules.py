@@ -47,6 +47,8 @@ class Act(StrEnum):
     SILENCE_MANY = "silence many agents, or plan their maintenance"
     HUMAN_REVIEW = "put an agent under human review"
     STOP_AGENT = "stop an agent"
+    ROLL_BACK = "have an agent go back to an earlier version"
+    SWITCHED = "say that one switched an agent by hand"
     START_AGENT = "let a stopped or reviewed agent work as before"
     OPEN_INCIDENT = "open an incident"
     WORK_INCIDENT = "do an incident's steps"
@@ -87,6 +89,8 @@ RULES: dict[Act, Rule] = {
     Act.SILENCE_MANY: Rule(frozenset({Role.LEAD}), "What may cover several agents is for a lead; an owner of the agent can silence it alone, by its id."),
     Act.HUMAN_REVIEW: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "Human review is ordered by an owner of the agent, somebody called for it, or a lead."),
     Act.STOP_AGENT: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is stopped by an owner of the agent, somebody called for it, or a lead."),
+    Act.ROLL_BACK: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is rolled back by an owner of the agent, somebody called for it, or a lead."),
+    Act.SWITCHED: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "That an agent was switched by hand is said by an owner of it, somebody called for it, or a lead."),
     Act.START_AGENT: Rule(frozenset({Role.BUSINESS, Role.OPERATIONS, Role.LEAD}), "An agent is let work again by its business owner, its operations owner, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),

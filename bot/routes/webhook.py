@@ -50,6 +50,11 @@ class WebhookRoute:
         await self._client.aclose()
 
 
+def key_of_agent(signer: Signer, slug: str) -> str:
+    """The key of one agent's webhook, derived from AIOPS_SECRET: its receiver checks `Aiops-Signature` with it."""
+    return signer.key_for(f"webhook:agent:{slug}")
+
+
 def sign(key: str, stamp: str, body: bytes) -> str:
     """The signature of a body, as the receiver computes it too."""
     return hmac.new(key.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -9,12 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.agents.reading import ROLE_WORDS, agent_by_slug, owners_named
-from bot.blocks import escape
+from bot.agents.reading import agent_by_slug
 from bot.db import wake
-from bot.outbox import flows as outbox
-from bot.outbox.rules import Priority
-from bot.stages import messages, rules
+from bot.stages import orders, rules
 from bot.tables import Agent, Check, Person, Stage
 
 STOPPED = ("suspended", "retired")
@@ -33,6 +30,11 @@ def stage_of(tx: Session, agent_id: int) -> Stage:
     return tx.scalars(select(Stage).where(Stage.agent_id == agent_id)).one()
 
 
+def held(tx: Session, agent_id: int) -> Stage:
+    """The stage, locked: two people at once, and the later one must see the earlier one's order."""
+    return tx.scalars(select(Stage).where(Stage.agent_id == agent_id).with_for_update().execution_options(populate_existing=True)).one()
+
+
 def order_stage(tx: Session, now: datetime, agent: Agent, stage: str, by_id: int | None, reason: str, *, came_from: str = "slack") -> Stage:
     """Order a stage; the same one again changes nothing, so that a second press is no second order.
 
@@ -40,8 +42,7 @@ def order_stage(tx: Session, now: datetime, agent: Agent, stage: str, by_id: int
     """
     if stage not in STAGES:
         raise ValueError(f"{stage!r} is not a stage: {', '.join(STAGES)}")
-    # Two people at once: the later one must see the earlier one's order, so the row is locked before it is judged.
-    row = tx.scalars(select(Stage).where(Stage.agent_id == agent.id).with_for_update().execution_options(populate_existing=True)).one()
+    row = held(tx, agent.id)
     if row.stage == stage:
         return row
     before = row.stage
@@ -53,8 +54,25 @@ def order_stage(tx: Session, now: datetime, agent: Agent, stage: str, by_id: int
     if before in STOPPED and stage not in STOPPED:
         row.resumed_at = now
         _resume_checks(tx, now, agent)
+    order = orders.ask(tx, now, agent, row, before=before, left=None, lowers=rules.lowers(before, stage))
+    orders.show(tx, now, agent, order)
     wake(tx, "gate")
     return row
+
+
+def order_version(tx: Session, now: datetime, agent: Agent, version: str | None, left: str | None, person: Person, reason: str) -> bool:
+    """Order a version to go back to, or (None) let the newest one work again; False where that is ordered already."""
+    row = held(tx, agent.id)
+    if row.version == version:
+        return False
+    before = row.version
+    row.version, row.since, row.reason, row.by_id, row.rev = version, now, reason, person.id, row.rev + 1
+    told = {"before": before, "after": version, "left": left, "rev": row.rev}
+    audit.record(tx, now, "stage.version", f"agent:{agent.slug}", person_id=person.id, words=reason, evidence=told)
+    order = orders.ask(tx, now, agent, row, before=row.stage, left=left if version is not None else before, lowers=version is not None)
+    orders.show(tx, now, agent, order)
+    wake(tx, "gate")
+    return True
 
 
 def _resume_checks(tx: Session, now: datetime, agent: Agent) -> None:
@@ -70,13 +88,9 @@ def lower_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Pe
 
     Raising a stage is never done here: that takes evidence and an approval.
     """
-    held = tx.scalars(select(Stage).where(Stage.agent_id == agent.id).with_for_update().execution_options(populate_existing=True)).one()
-    if not rules.lowers(held.stage, stage):
+    if not rules.lowers(held(tx, agent.id).stage, stage):
         return False
-    row = order_stage(tx, now, agent, stage, person.id, reason)
-    if agent.channel_id:
-        told = messages.ordered(agent.name, stage, now, escape(person.name or "Somebody"), reason, _whom_to_ask(tx, agent, person))
-        outbox.show(tx, now, key=f"stage:{agent.id}:{row.rev}", to=agent.channel_id, message=told, priority=Priority.PAGE)
+    order_stage(tx, now, agent, stage, person.id, reason)
     return True
 
 
@@ -85,14 +99,10 @@ def raise_stage(tx: Session, now: datetime, agent: Agent, stage: str, person: Pe
 
     False where that is no way back (any more): more than it ever had takes evidence and an approval.
     """
-    held = tx.scalars(select(Stage).where(Stage.agent_id == agent.id).with_for_update().execution_options(populate_existing=True)).one()
-    if stage not in rules.ways_back(held.stage, held.back_to):
+    row = held(tx, agent.id)
+    if stage not in rules.ways_back(row.stage, row.back_to):
         return False
-    before = held.stage
-    row = order_stage(tx, now, agent, stage, person.id, reason)
-    if agent.channel_id:
-        told = messages.given_back(agent.name, before, stage, now, escape(person.name or "Somebody"), reason, row.back_to)
-        outbox.show(tx, now, key=f"stage:{agent.id}:{row.rev}", to=agent.channel_id, message=told, priority=Priority.PAGE)
+    order_stage(tx, now, agent, stage, person.id, reason)
     return True
 
 
@@ -103,11 +113,3 @@ def gate_of(tx: Session, slug: str) -> dict[str, Any] | None:
         return None
     row = stage_of(tx, agent.id)
     return {"stage": row.stage, "version": row.version, "rev": row.rev, "since": row.since.isoformat(), "reason": row.reason}
-
-
-def _whom_to_ask(tx: Session, agent: Agent, person: Person) -> str:
-    """Who ordered it, and the first other owner; names, so that nobody is woken by it."""
-    names = owners_named(tx, agent)
-    others = [each for each in (names.operations, names.backup, names.business) if each is not None and each.person_id != person.id]
-    asked = escape(person.name or "whoever ordered it")
-    return f"{asked}, who ordered it" + (f", or {escape(others[0].name)} ({ROLE_WORDS[others[0].role]})" if others else "")

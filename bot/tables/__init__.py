@@ -1,6 +1,6 @@
 """Everything the bot remembers: a file per room, columns and constraints, no behaviour."""
 
-from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage
+from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage, StageOrder
 from bot.tables.audit import Decision, Seal
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
@@ -22,6 +22,7 @@ from bot.tables.people import Absence, Channel, Person, UserGroup
 from bot.tables.pings import Alert, Ping
 from bot.tables.quality import Addition, AgentNow, Baseline, Day, Observation, Tally
 from bot.tables.quiet import Maintenance, Silence
+from bot.tables.requests import PermissionCount, Request, RequestEnd
 from bot.tables.rotations import RotationTimer, Shift
 from bot.tables.table import Table, UtcDateTime
 from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
@@ -67,6 +68,7 @@ __all__ = [
     "Pace",
     "Page",
     "Person",
+    "PermissionCount",
     "PersonList",
     "Ping",
     "Problem",
@@ -74,6 +76,8 @@ __all__ = [
     "RatingEvent",
     "Registry",
     "RegressionCase",
+    "Request",
+    "RequestEnd",
     "Review",
     "ReviewTimer",
     "RotationTimer",
@@ -84,6 +88,7 @@ __all__ = [
     "Shift",
     "Silence",
     "Stage",
+    "StageOrder",
     "Table",
     "Tally",
     "TimelineEntry",

@@ -109,6 +109,41 @@ class Stage(Table):
     by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     back_to: Mapped[str | None] = mapped_column(String(16))  # the freest stage before it was lowered: as far as the way back goes
     resumed_at: Mapped[datetime | None]  # when it last began to work again after it was stopped: silence before is no failure
+    read_at: Mapped[datetime | None]  # when a token of its own last read the gate, to within some minutes
+    read_rev: Mapped[int | None]  # the order it read then
+
+
+class StageOrder(Table):
+    """One order to an agent: asked, told to its webhook, and obeyed once the agent confirms it."""
+
+    __tablename__ = "stage_orders"
+    __table_args__ = (
+        UniqueConstraint("agent_id", "rev"),
+        Index("ix_stage_orders_look_at", "look_at", sqlite_where=text("look_at IS NOT NULL"), postgresql_where=text("look_at IS NOT NULL")),
+        Index("ix_stage_orders_late_at", "late_at", sqlite_where=text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL"), postgresql_where=text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL")),
+        Index("ix_stage_orders_hook_at", "hook_at", sqlite_where=text("hook_at IS NOT NULL"), postgresql_where=text("hook_at IS NOT NULL")),
+    )
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    rev: Mapped[Whole]
+    stage: Mapped[str] = mapped_column(String(16))
+    version: Mapped[str | None] = mapped_column(String(128))
+    before: Mapped[str] = mapped_column(String(16))
+    left: Mapped[str | None] = mapped_column(String(128))  # the version that was rolled back from: never gone back to
+    lowers: Mapped[bool]  # it allows less, or another version: nobody obeying it is worth a page
+    asked_at: Mapped[datetime]
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    reason: Mapped[str] = mapped_column(Text, default="")
+    obeyed_at: Mapped[datetime | None]
+    obeyed_how: Mapped[str | None] = mapped_column(String(16))  # gate, webhook, run, hand
+    obeyed_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # who says that they switched it by hand
+    late_at: Mapped[datetime | None]  # when it had gone unconfirmed for too long
+    over_at: Mapped[datetime | None]  # when another order took its place
+    look_at: Mapped[datetime | None]  # its timer: new, then the end of the wait; null once nothing is waited for
+    hook_at: Mapped[datetime | None]  # when the webhook is (again) told; null where it knows, or there is none
+    hook_tries: Mapped[Whole] = mapped_column(default=0)
+    hook_said: Mapped[str] = mapped_column(String(64), default="")  # why the last try failed, without any address
 
 
 class Registry(Table):

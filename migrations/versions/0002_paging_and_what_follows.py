@@ -114,6 +114,97 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "permission_counts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rule", sa.String(length=64), nullable=False),
+        sa.Column("minute_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("slot", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_permission_counts_agent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_permission_counts")),
+        sa.UniqueConstraint(
+            "agent_id", "rule", "minute_at", "slot", name=op.f("uq_permission_counts_agent_id_rule_minute_at_slot")
+        ),
+    )
+    with op.batch_alter_table("permission_counts", schema=None) as batch_op:
+        batch_op.create_index("ix_permission_counts_minute_at", ["minute_at"], unique=False)
+
+    op.create_table(
+        "requests",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ext_id", sa.String(length=128), nullable=False),
+        sa.Column("occurred_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("received_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("content", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("context", sa.JSON(), nullable=True),
+        sa.Column("action", sa.JSON(), nullable=True),
+        sa.Column("action_hash", sa.String(length=64), nullable=True),
+        sa.Column("rule", sa.String(length=64), nullable=True),
+        sa.Column("triggered_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("deadline_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("channel_id", sa.String(length=32), nullable=True),
+        sa.Column("sla_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("claimed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("claimed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("reminded_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("late_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("on_timeout", sa.String(length=8), nullable=True),
+        sa.Column("decided_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("decided_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("used_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("undone_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("undone_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("undone_why", sa.Text(), nullable=True),
+        sa.Column("hook_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("hook_tries", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("hook_said", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_requests_agent_id")),
+        sa.ForeignKeyConstraint(["claimed_by"], ["people.id"], name=op.f("fk_requests_claimed_by")),
+        sa.ForeignKeyConstraint(["decided_by"], ["people.id"], name=op.f("fk_requests_decided_by")),
+        sa.ForeignKeyConstraint(["triggered_by"], ["people.id"], name=op.f("fk_requests_triggered_by")),
+        sa.ForeignKeyConstraint(["undone_by"], ["people.id"], name=op.f("fk_requests_undone_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
+        sa.UniqueConstraint("agent_id", "ext_id", name=op.f("uq_requests_agent_id_ext_id")),
+    )
+    with op.batch_alter_table("requests", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_requests_agent_id_action_hash",
+            ["agent_id", "action_hash"],
+            unique=False,
+            sqlite_where=sa.text("action_hash IS NOT NULL"),
+            postgresql_where=sa.text("action_hash IS NOT NULL"),
+        )
+        batch_op.create_index("ix_requests_agent_id_received_at", ["agent_id", "received_at"], unique=False)
+        batch_op.create_index(
+            "ix_requests_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_requests_hook_at",
+            ["hook_at"],
+            unique=False,
+            sqlite_where=sa.text("hook_at IS NOT NULL"),
+            postgresql_where=sa.text("hook_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_requests_open",
+            ["received_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        )
+
+    op.create_table(
         "rotation_timers",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("rotation", sa.String(length=64), nullable=False),
@@ -195,6 +286,72 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         )
 
+    op.create_table(
+        "stage_orders",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("stage", sa.String(length=16), nullable=False),
+        sa.Column("version", sa.String(length=128), nullable=True),
+        sa.Column("before", sa.String(length=16), nullable=False),
+        sa.Column("left", sa.String(length=128), nullable=True),
+        sa.Column("lowers", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("by_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("obeyed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("obeyed_how", sa.String(length=16), nullable=True),
+        sa.Column("obeyed_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("late_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("over_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("look_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("hook_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("hook_tries", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("hook_said", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_stage_orders_agent_id")),
+        sa.ForeignKeyConstraint(["by_id"], ["people.id"], name=op.f("fk_stage_orders_by_id")),
+        sa.ForeignKeyConstraint(["obeyed_by"], ["people.id"], name=op.f("fk_stage_orders_obeyed_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stage_orders")),
+        sa.UniqueConstraint("agent_id", "rev", name=op.f("uq_stage_orders_agent_id_rev")),
+    )
+    with op.batch_alter_table("stage_orders", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_stage_orders_hook_at",
+            ["hook_at"],
+            unique=False,
+            sqlite_where=sa.text("hook_at IS NOT NULL"),
+            postgresql_where=sa.text("hook_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_stage_orders_late_at",
+            ["late_at"],
+            unique=False,
+            sqlite_where=sa.text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL"),
+            postgresql_where=sa.text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_stage_orders_look_at",
+            ["look_at"],
+            unique=False,
+            sqlite_where=sa.text("look_at IS NOT NULL"),
+            postgresql_where=sa.text("look_at IS NOT NULL"),
+        )
+
+    op.create_table(
+        "request_ends",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("ext_id", sa.String(length=128), nullable=False),
+        sa.Column("occurred_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("received_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("content", sa.String(length=32), nullable=False),
+        sa.Column("request_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_request_ends_agent_id")),
+        sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name=op.f("fk_request_ends_request_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_request_ends")),
+        sa.UniqueConstraint("agent_id", "ext_id", name=op.f("uq_request_ends_agent_id_ext_id")),
+    )
     op.create_table(
         "follow_ups",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -329,10 +486,10 @@ def upgrade() -> None:
             sqlite_where=sa.text("look_at IS NOT NULL"),
             postgresql_where=sa.text("look_at IS NOT NULL"),
         )
-        batch_op.create_foreign_key(batch_op.f("fk_incidents_scribe_id"), "people", ["scribe_id"], ["id"])
-        batch_op.create_foreign_key(batch_op.f("fk_incidents_before_id"), "incidents", ["before_id"], ["id"])
         batch_op.create_foreign_key(batch_op.f("fk_incidents_none_needed_by"), "people", ["none_needed_by"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_before_id"), "incidents", ["before_id"], ["id"])
         batch_op.create_foreign_key(batch_op.f("fk_incidents_owner_id"), "people", ["owner_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_scribe_id"), "people", ["scribe_id"], ["id"])
 
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -410,6 +567,8 @@ def upgrade() -> None:
     with op.batch_alter_table("stages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("back_to", sa.String(length=16), nullable=True))
         batch_op.add_column(sa.Column("resumed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("read_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("read_rev", sa.Integer(), nullable=True))
 
     # ### end Alembic commands ###
 
@@ -417,6 +576,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
     with op.batch_alter_table("stages", schema=None) as batch_op:
+        batch_op.drop_column("read_rev")
+        batch_op.drop_column("read_at")
         batch_op.drop_column("resumed_at")
         batch_op.drop_column("back_to")
 
@@ -480,10 +641,10 @@ def downgrade() -> None:
         batch_op.drop_column("parent_id")
 
     with op.batch_alter_table("incidents", schema=None) as batch_op:
-        batch_op.drop_constraint(batch_op.f("fk_incidents_owner_id"), type_="foreignkey")
-        batch_op.drop_constraint(batch_op.f("fk_incidents_none_needed_by"), type_="foreignkey")
-        batch_op.drop_constraint(batch_op.f("fk_incidents_before_id"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_incidents_scribe_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_owner_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_before_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_none_needed_by"), type_="foreignkey")
         batch_op.drop_index(
             "ix_incidents_look_at",
             sqlite_where=sa.text("look_at IS NOT NULL"),
@@ -550,6 +711,25 @@ def downgrade() -> None:
         batch_op.drop_index("ix_follow_ups_agent_id")
 
     op.drop_table("follow_ups")
+    op.drop_table("request_ends")
+    with op.batch_alter_table("stage_orders", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_stage_orders_look_at",
+            sqlite_where=sa.text("look_at IS NOT NULL"),
+            postgresql_where=sa.text("look_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_stage_orders_late_at",
+            sqlite_where=sa.text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL"),
+            postgresql_where=sa.text("late_at IS NOT NULL AND obeyed_at IS NULL AND over_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_stage_orders_hook_at",
+            sqlite_where=sa.text("hook_at IS NOT NULL"),
+            postgresql_where=sa.text("hook_at IS NOT NULL"),
+        )
+
+    op.drop_table("stage_orders")
     with op.batch_alter_table("silences", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_silences_until", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
@@ -571,6 +751,32 @@ def downgrade() -> None:
         batch_op.drop_index("ix_rotation_timers_next_at")
 
     op.drop_table("rotation_timers")
+    with op.batch_alter_table("requests", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_requests_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
+        )
+        batch_op.drop_index(
+            "ix_requests_hook_at",
+            sqlite_where=sa.text("hook_at IS NOT NULL"),
+            postgresql_where=sa.text("hook_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_requests_due_at",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_requests_agent_id_received_at")
+        batch_op.drop_index(
+            "ix_requests_agent_id_action_hash",
+            sqlite_where=sa.text("action_hash IS NOT NULL"),
+            postgresql_where=sa.text("action_hash IS NOT NULL"),
+        )
+
+    op.drop_table("requests")
+    with op.batch_alter_table("permission_counts", schema=None) as batch_op:
+        batch_op.drop_index("ix_permission_counts_minute_at")
+
+    op.drop_table("permission_counts")
     with op.batch_alter_table("marked_messages", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_marked_messages_due_at",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.agents.reading import agent_by_slug
+from bot.autonomy.switches import Confirmed, confirm
 from bot.clock import MovedClock
 from bot.stages.flows import order_stage
 from tests.kit.house import REGISTRY, Town, town
@@ -147,6 +148,7 @@ async def test_an_agent_that_runs_though_it_was_stopped_pages_its_owner(database
         await t.move(minutes=1)
         now = t.clock.now()
         await t.write(lambda tx: order_stage(tx, now, agent_by_slug(tx, "support-triage"), "suspended", None, "it answers nonsense"))
+        await t.write(lambda tx: confirm(tx, now, Confirmed(agent_by_slug(tx, "support-triage").id, 2, "gate", now)))
         await t.move(minutes=10)
         assert not says(t, "though it is stopped")
         await report(t, "run", 2, "after", status="ok")

@@ -14,6 +14,7 @@ from bot.intake.gate import knows, route
 from bot.lanes import Lanes
 from bot.people.tokens import mint_token
 from bot.stages.flows import order_stage
+from bot.stages.gate import Gate
 from bot.stages.rules import FREEDOM, lowers
 from bot.tables import Agent, Stage
 
@@ -31,7 +32,7 @@ async def test_an_agent_reads_what_to_obey_and_asks_again_for_nothing(db: Databa
         mine, _ = mint_token(tx, now, ids, name="mine", scopes=["gate"], agents=["writer"])
         reader, _ = mint_token(tx, now, ids, name="reader", scopes=["read"], agents=None)
     lanes = Lanes(db)
-    app = Starlette(routes=[route(Doors(lanes, clock), lanes)])
+    app = Starlette(routes=[route(Doors(lanes, clock), Gate(lanes, clock, lambda name: None))])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
 
         async def get(path: str, token: str | None, etag: str = "") -> httpx.Response:

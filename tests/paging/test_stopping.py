@@ -39,10 +39,10 @@ def test_human_review_orders_assisted_and_says_so_on_the_page_and_in_the_channel
     told = world.row("stage:1:2")
     assert told.target == CHANNEL
     assert told.want["text"] == snapshot("""\
-*Support triage is under human review* since <!date^1795161720^{date_short_pretty} at {time}|2026-11-20 08:02 UTC>. Omar ordered it: page 1, a run failed.
+*Support triage is asked to work under human review* since <!date^1795161720^{date_short_pretty} at {time}|2026-11-20 08:02 UTC>. Omar ordered it: page 1, a run failed.
 *What to do differently:* Look at each of its outputs before you use it or let it go out; nothing of it counts unseen.
 *Whom to ask:* Omar, who ordered it, or Lea (backup).
-An agent that reads its gate obeys by itself; where it does not, its operations owner has to switch it.\
+Asked <!date^1795161720^{time}|08:02 UTC>: it has never read its gate, so nothing switches it by itself. Switch it by hand; its runbook: https://example.com/runbook\
 """)
     assert world.do(lambda tx: gate_of(tx, "support-triage")) == {
         "stage": "assisted", "version": None, "rev": 2, "since": world.clock.now().isoformat(), "reason": "page 1, a run failed.",
@@ -67,10 +67,10 @@ def test_stop_agent_asks_first_orders_suspended_and_its_checks_rest(world: World
     assert "*Omar* acknowledged" in world.text(PAGE)
     assert "Stop agent" not in world.menu(PAGE)
     assert world.text("stage:1:2") == snapshot("""\
-*Support triage is stopped* since <!date^1795161600^{date_short_pretty} at {time}|2026-11-20 08:00 UTC>. Omar ordered it: It quotes wrong prices &lt;!channel&gt;
+*Support triage is asked to stop* since <!date^1795161600^{date_short_pretty} at {time}|2026-11-20 08:00 UTC>. Omar ordered it: It quotes wrong prices &lt;!channel&gt;
 *What to do differently:* Do its work by hand, and use nothing that it still makes. Its checks rest until an owner starts it again with `/aiops stage`.
 *Whom to ask:* Omar, who ordered it, or Lea (backup).
-An agent that reads its gate obeys by itself; where it does not, its operations owner has to switch it.\
+Asked <!date^1795161600^{time}|08:00 UTC>: it has never read its gate, so nothing switches it by itself. Switch it by hand; its runbook: https://example.com/runbook\
 """)
     assert "stopped already" in text_of(stop(world, "lea"))
     assert "stopped already" in text_of(world.press("lea", "paging.stop", "page:1"))
