@@ -29,6 +29,7 @@ import bot.lists.slack
 import bot.outbox.slack
 import bot.paging.slack
 import bot.quiet.slack
+import bot.requests.slack
 import bot.status.slack
 from bot import __version__
 from bot.agents import departures, owners
@@ -48,7 +49,8 @@ from bot.feedback import http as feedback_http
 from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
 from bot.incidents import flows as incidents
-from bot.intake import front, gate
+from bot.incidents.following import follow_ups_step, something_due
+from bot.intake import answers, front, gate, permissions
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
@@ -82,6 +84,10 @@ from bot.quality.folding import Folding
 from bot.quality.gathering import gather_step
 from bot.quiet import windows
 from bot.quiet.flows import silence_ends, silences_step
+from bot.requests import calling as request_calls
+from bot.requests.counting import Allowed
+from bot.requests.hooks import Hooks
+from bot.requests.waiting import Board
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
 from bot.routes.pagerduty import PagerDutyRoute
@@ -169,6 +175,9 @@ class House:
         # A secret is needed to make ping addresses and to know them.
         self.take_ping = TakePing(self.pings, Targets(self.lanes, self.clock, self.signer), self.clock) if self.signer is not None else None
         self.webhooks = Webhooks(self.lanes, self.clock, self.signer) if self.signer is not None else None
+        self.answers = Board(self.lanes)
+        self.allowed = Allowed(self.lanes)
+        self.request_hooks = Hooks(self.lanes, self.clock, self.signer)
         self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
         self.team: Team | None = None
@@ -192,7 +201,7 @@ class House:
 
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
-            bot.agents.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.incidents.slack, bot.autonomy.slack,
+            bot.agents.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.requests.slack, bot.incidents.slack, bot.autonomy.slack,
             bot.lists.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
@@ -221,13 +230,17 @@ class House:
         add("route tests", self._flow(When(trials_due, lambda tx, now: trials_step(tx, now, test_links))), every=1)
         if self.settings.slack_bot_token is not None:
             add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)
+        add("requests", self._flow(When(request_calls.something_due, request_calls.requests_step), urgency=Urgency.PAGE), every=0.5, due=self._first(request_calls.next_due))
+        add("answers", self.answers.step, every=0.25)
+        add("webhooks of requests", self.request_hooks.step, every=5)
+        add("permissions", self.allowed.step, every=1)
         add("auditor", self._flow(lambda tx, now: audit_step(tx, now, links), When(is_stuck, stuck_step), urgency=Urgency.PAGE), every=20)
         add("self-test", self.self_test.step, every=1 if self.settings.synthetic_channel else 3600)
         add(GATE_LOOP, self.gate.step, every=0.5)
         add("switches", Switches(self.lanes, self.gate).step, every=1)
         if self.webhooks is not None:
             add("webhooks", self.webhooks.step, every=1)
-        add("incidents", self._flow(incidents.watch_step), every=5)
+        add("incidents", self._flow(incidents.watch_step, When(something_due, follow_ups_step)), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
@@ -355,6 +368,8 @@ class House:
             *intake_http.routes(self.intake),
             *([checks_http.route(self.take_ping)] if self.take_ping is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
+            permissions.route(self.intake.doors, self.lanes, self.clock, self.allowed),
+            answers.route(self.intake.doors, self.lanes, self.answers),
             gate.route(self.intake.doors, self.gate),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
             Route("/slack/events", self._from_slack, methods=["POST"]),
@@ -416,11 +431,14 @@ class House:
         for socket in self.sockets:
             await socket.close_async()  # type: ignore[no-untyped-call]
         self.gate.let_go()
+        self.answers.close()
         await self.loops.stop()
         if self.edge is not None:
             await self.edge.rest()
         await self.intake.close()
         await self.pings.close()
+        await self.allowed.step(self.clock.now())
+        await self.request_hooks.close()
         await self.prober.close()
         await self.delivery.close()
         if self.webhooks is not None:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from bot.agents.dependencies import dependency_mistakes
 from bot.agents.marked import BadFile, Marked, Mistake, Path, read_marked
+from bot.agents.protocols import protocol_mistakes
 from bot.agents.spec import STANDARD_LADDER, RegistrySpec
 
 __all__ = ["BadFile", "Mistake", "Read", "check_mistakes", "read_file", "read_text"]
@@ -57,6 +58,7 @@ def read_text(text: str | bytes, kinds: Kinds, *, file: str = "aiops.yml") -> Re
     mistakes += list(_all_checks(marked, kinds))
     mistakes += list(_promises(marked))
     mistakes += list(dependency_mistakes(marked, kinds))
+    mistakes += list(protocol_mistakes(marked))
     if mistakes:
         raise BadFile(mistakes)
     return Read(RegistrySpec.model_validate(marked.value), marked)
@@ -264,6 +266,10 @@ def _promises(marked: Marked) -> Iterator[Mistake]:
             yield marked.mistake((*at, "ladder"), f"there is no ladder {ladder!r}", f"Did you mean {close[0]}?" if close else f"Known: {', '.join([*ladders, 'standard'])}")
         elif isinstance(ladder, str) and not _reaches_someone(ladders.get(ladder, STANDARD_LADDER), agent, marked.value):
             yield marked.mistake((*at, "ladder") if "ladder" in agent else at, f"the ladder {ladder!r} reaches no person for this agent", "Give it a step such as `{call: operations_owner}`", key="ladder" not in agent)
+        for part in ("approvals", "handoffs"):
+            named = (agent.get(part) or {}).get("ladder") if isinstance(agent.get(part), dict) else None
+            if isinstance(named, str) and named not in ladders and named != "standard":
+                yield marked.mistake((*at, part, "ladder"), f"there is no ladder {named!r}", f"Known: {', '.join([*ladders, 'standard'])}")
         app = agent.get("slack_app")
         if isinstance(app, str):
             if app in apps:

@@ -206,10 +206,10 @@ def _shared(spec: RegistrySpec, document: Mapping[str, Any]) -> Iterator[Change]
 
 
 def _shared_parts(spec: RegistrySpec) -> dict[str, Any]:
-    told = spec.model_dump(mode="json", by_alias=True, include={"workspace", "people", "ladders", "rotations", "upstreams"})
+    told = spec.model_dump(mode="json", by_alias=True, include={"workspace", "people", "ladders", "rotations", "upstreams", "protocols"})
     standard = [StepSpec.model_validate(step).model_dump(mode="json") for step in STANDARD_LADDER]
     told["ladders"] = {"standard": standard, **told["ladders"]}
-    return flat({"workspace": told["workspace"], "people": told["people"], "rotations": told["rotations"], "upstreams": told["upstreams"]}) | {f"ladders.{name}": steps for name, steps in told["ladders"].items()}
+    return flat({"workspace": told["workspace"], "people": told["people"], "rotations": told["rotations"], "upstreams": told["upstreams"], "protocols": told["protocols"]}) | {f"ladders.{name}": steps for name, steps in told["ladders"].items()}
 
 
 def whole(spec: AgentSpec) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import orjson
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from bot.agents.names import ROLE_WORDS as ROLE_WORDS
 from bot.agents.names import ROLES as ROLES
 from bot.agents.names import OwnerName as OwnerName
 from bot.agents.names import OwnerNames as OwnerNames
+from bot.agents.protocols import ProtocolSpec
 from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
 from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of, shared_registry
 from bot.tables import Agent, AgentOwner, Channel, Person, Registry
@@ -67,6 +69,17 @@ def ladder_of(tx: Session, agent: Agent) -> list[StepSpec]:
     ladders = shared_registry(tx).get("ladders", {})
     written = ladders.get(spec_of(agent).ladder) or ladders.get("standard") or STANDARD_LADDER
     return sorted((StepSpec.model_validate(step) for step in written), key=lambda step: step.after)
+
+
+def protocol_written(tx: Session, agent: Agent) -> tuple[str, dict[str, Any] | None]:
+    """The failure protocol of the agent's incidents as the file in force has it: its name, and None for the one built in."""
+    name = spec_of(agent).protocol
+    given = shared_registry(tx).get("protocols", {}).get(name)
+    if given is None and name != "standard":  # it was taken out of the file meanwhile
+        name, given = "standard", shared_registry(tx).get("protocols", {}).get("standard")
+    if given is None:
+        return "standard", None
+    return name, ProtocolSpec.model_validate(given).document()
 
 
 @dataclass(frozen=True)

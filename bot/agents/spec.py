@@ -2,62 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from bot.agents.parts import ChannelRef as ChannelRef
+from bot.agents.parts import ClockTime as ClockTime
+from bot.agents.parts import Duration as Duration
+from bot.agents.parts import Part as Part
+from bot.agents.parts import Ref as Ref
+from bot.agents.parts import Slug as Slug
+from bot.agents.parts import parse_duration as parse_duration
+from bot.agents.parts import write_duration as write_duration
+from bot.agents.permits import ApprovalsSpec as ApprovalsSpec
+from bot.agents.permits import HandoffsSpec as HandoffsSpec
+from bot.agents.permits import PermissionSpec as PermissionSpec
+from bot.agents.protocols import ProtocolSpec
 from bot.calendars import at_local, check_cron, parse_working_days, shortest_gap, zone_named
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: Any) -> timedelta:
-    """`30s 10m 2h 7d`; raises ValueError with the remedy."""
-    if isinstance(value, timedelta):
-        return value
-    matched = re.fullmatch(r"(\d{1,6})([smhd])", str(value).strip())
-    if not matched:
-        raise ValueError(f"{value!r} is not a duration: write 30s, 10m, 2h or 7d")
-    return timedelta(seconds=int(matched[1]) * _UNITS[matched[2]])
-
-
-def write_duration(span: timedelta) -> str:
-    """The shortest exact way to write a duration."""
-    seconds = int(span.total_seconds())
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % _UNITS[unit] == 0:
-            return f"{seconds // _UNITS[unit]}{unit}"
-    return f"{seconds}s"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(write_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$"}),
-]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Ref = Annotated[str, StringConstraints(min_length=2, max_length=254)]  # Slack id, e-mail, @group, or a name under `people`
-ChannelRef = Annotated[str, StringConstraints(pattern=r"^(#.{1,80}|[CG][A-Z0-9]{2,})$")]
-ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-
-
-class Part(BaseModel):
-    """Every part refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Misfit(NamedTuple):
@@ -281,6 +249,7 @@ class AgentSpec(Part):
     channel: ChannelRef = Field(description="The owner channel: `#name` or id.")
     slack_app: str | None = Field(None, pattern=r"^A[A-Z0-9]{2,}$", description="Its own Slack app: messages of that app are its outputs.")
     ladder: str = Field("standard", description="Which ladder its pages climb.")
+    protocol: str = Field("standard", description="Which failure protocol its incidents follow.")
     depends_on: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(/[a-z0-9][a-z0-9-]{0,62})?$")]] = Field(
         default_factory=list, description="What it cannot work without: agents (`gateway`), single checks of theirs (`gateway/login`), and names under `upstreams`. While one of these has a page, a failure of this agent is listed there and calls nobody itself."
     )
@@ -297,6 +266,9 @@ class AgentSpec(Part):
     reviews: ReviewSpec = Field(default_factory=ReviewSpec)
     inputs: dict[Slug, InputSpec] = Field(default_factory=dict)
     error_budget: ErrorBudgetSpec | None = None
+    permissions: list[PermissionSpec] = Field(default_factory=list, max_length=200, description="What it may do, in order: the first rule that fits decides. What none fits is asked where `approvals` is set, else denied.")
+    approvals: ApprovalsSpec | None = Field(None, description="Who says yes or no to what needs a person's approval; the owners where unset.")
+    handoffs: HandoffsSpec | None = Field(None, description="Who takes over what the agent hands to people; the owners where unset.")
     success: dict[str, str] = Field(default_factory=dict, description="Success metrics by name, in words.")
     maintenance: dict[Slug, MaintenanceSpec] = Field(default_factory=dict, description="Maintenance windows of this agent, by name.")
     checks: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="Checks by name; each has a `kind` and that kind's fields.")
@@ -306,6 +278,14 @@ class AgentSpec(Part):
     def _zone(cls, value: str | None) -> str | None:
         if value is not None:
             zone_named(value)
+        return value
+
+    @field_validator("permissions")
+    @classmethod
+    def _named_apart(cls, value: list[PermissionSpec]) -> list[PermissionSpec]:
+        names = [each.name for each in value]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two rules are called {twice!r}: give each its own name")
         return value
 
 
@@ -334,4 +314,5 @@ class RegistrySpec(Part):
     ladders: dict[str, list[StepSpec]] = Field(default_factory=dict, description="`standard` is built in and may be redefined.")
     rotations: dict[Slug, RotationSpec] = Field(default_factory=dict, description="Who is on call by turns.")
     upstreams: dict[Slug, UpstreamSpec] = Field(default_factory=dict, description="What several agents depend on; agents name it in `depends_on`.")
+    protocols: dict[Slug, ProtocolSpec] = Field(default_factory=dict, description="Failure protocols; `standard` is built in and may be redefined.")
     agents: dict[Slug, AgentSpec] = Field(default_factory=dict)

@@ -1,32 +1,43 @@
-"""An incident from opening to closing: what happens, in one open transaction."""
+"""An incident from its opening on: steps, notes, the lead: what happens, in one open transaction."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.blocks import Message, escape
-from bot.incidents import messages
-from bot.incidents.protocol import PROTOCOL, steps_of
-from bot.incidents.reading import doers_of, incident_view, items_of, plain_items
-from bot.incidents.rules import Change, still_open, what_changes
-from bot.outbox import flows as outbox
-from bot.outbox.rules import Priority
+from bot.blocks import Message, escape, mention
+from bot.incidents.choosing import protocol_for
+from bot.incidents.following import reopen_what_did_not_hold
+from bot.incidents.people import whose
+from bot.incidents.protocol import steps_of
+from bot.incidents.reading import items_of
+from bot.incidents.rules import RECURS_WITHIN, Change, comes_first, what_changes
+from bot.incidents.thread import (
+    add_line,
+    checklist_key,
+    entries,
+    incident_roles,
+    item_numbered,
+    locked,
+    note,
+    root_key,
+    show_incident,
+)
+from bot.paging.reading import problems_of
 from bot.paging.showing import show_page
-from bot.people.flows import Actor, Refused, require, roles_of
-from bot.people.rules import Act, Role
-from bot.tables import Agent, Incident, IncidentItem, Page, Person, TimelineEntry
+from bot.people.flows import Actor, Refused, require
+from bot.people.rules import Act
+from bot.tables import Agent, Incident, IncidentItem, Page, Person, Problem, TimelineEntry
 
+__all__ = [
+    "add_note", "assign_item", "checklist_key", "incident_of_page", "incident_roles", "item_numbered", "locked", "may_settle", "note",
+    "open_incident", "root_key", "settle_item", "show_incident", "take_lead", "watch_step",
+]  # fmt: skip
 
-def root_key(incident_id: int) -> str:
-    return f"incident:{incident_id}"
-
-
-def checklist_key(incident_id: int) -> str:
-    return f"incident:{incident_id}:checklist"
+SOON = timedelta(seconds=10)  # after its opening it is shown once more, with the links that Slack gave meanwhile
 
 
 def open_incident(
@@ -37,11 +48,12 @@ def open_incident(
     title: str,
     *,
     page: Page | None = None,
+    problem: Problem | None = None,
     output_id: int | None = None,
     channel: str | None = None,
     came_from: str = "slack",
 ) -> Incident:
-    """Open an incident with the protocol as its checklist; one per page. Whoever opens it leads until somebody takes it.
+    """Open an incident with the agent's protocol as its checklist; one per page. Whoever opens it leads until somebody takes it.
 
     It lives in the agent's owner channel (`channel` where the agent has none). Raises Refused where there is neither.
     """
@@ -54,31 +66,58 @@ def open_incident(
         found = incident_of_page(tx, page.id)
         if found is not None:
             return found
+        problem = problem or next(iter(problems_of(tx, page.id)), None)
+    severity = page.severity if page else problem.severity if problem else "page"
+    protocol = protocol_for(tx, now, agent)
     incident = Incident(
         agent_id=agent.id,
         page_id=page.id if page else None,
         output_id=output_id,
-        fingerprint=f"{agent.slug}:{title.lower()[:100]}"[:200],
-        severity=page.severity if page else "page",
+        fingerprint=problem.fingerprint if problem is not None else f"{agent.slug}:{' '.join(title.lower().split())[:100]}"[:200],
+        severity=severity,
         title=title,
         lead_id=by.id if by else None,
         opened_by=by.id if by else None,
         opened_at=now,
-        template=PROTOCOL,
+        began_at=problem.since if problem is not None else None,
+        status_at=now,
+        look_at=now + SOON,
+        template=protocol,
         channel_id=place,
     )
     tx.add(incident)
     tx.flush()
-    for position, step in enumerate(steps_of(PROTOCOL)):
-        tx.add(IncidentItem(incident_id=incident.id, item_key=step.key, position=position, phase=step.phase, words=step.words, required=step.required))
+    for position, step in enumerate(steps_of(protocol, severity)):
+        person = whose(tx, incident, step.who)
+        tx.add(
+            IncidentItem(
+                incident_id=incident.id, item_key=step.key, position=position, phase=step.phase, words=step.words, required=step.required, kind=step.kind, role=step.who,
+                options=list(step.options) or None, comes_after=list(step.after) or None, due_at=now + step.within if step.within else None,
+                assignee_id=person.id if person is not None and step.who != "lead" else None,
+            )
+        )  # fmt: skip
     tx.flush()
     why = f" from page {page.id}" if page else ""
     note(tx, now, incident, "opened", f"opened the incident{why}: {title}", by, key="opened")
-    audit.record(tx, now, "incident.open", f"incident:{incident.id}", person_id=by.id if by else None, came_from=came_from, words=title)
+    audit.record(tx, now, "incident.open", f"incident:{incident.id}", person_id=by.id if by else None, came_from=came_from, words=title, evidence={"protocol": f"{protocol.get('name')} v{protocol.get('version')}"})
+    _recognise(tx, now, incident)
     show_incident(tx, now, incident)
     if page is not None:
         show_page(tx, now, page)
     return incident
+
+
+def _recognise(tx: Session, now: datetime, incident: Incident) -> None:
+    """The same failure within 90 days: say so, link it, and open its follow-ups again that did not hold."""
+    same = (Incident.fingerprint == incident.fingerprint, Incident.id != incident.id, Incident.opened_at <= now)
+    sought = select(Incident).where(*same, (Incident.closed_at.is_(None)) | (Incident.closed_at >= now - RECURS_WITHIN))
+    earlier = list(tx.scalars(sought.order_by(Incident.opened_at.desc(), Incident.id.desc()).limit(20)))
+    if not earlier:
+        return
+    incident.before_id = earlier[0].id
+    tx.flush()
+    note(tx, now, incident, "again", f"the same failure as in incident #{earlier[0].id}", None, key="again")
+    reopen_what_did_not_hold(tx, now, incident, earlier)
 
 
 def incident_of_page(tx: Session, page_id: int) -> Incident | None:
@@ -86,7 +125,7 @@ def incident_of_page(tx: Session, page_id: int) -> Incident | None:
     return tx.scalars(select(Incident).where(Incident.page_id == page_id, Incident.closed_at.is_(None))).first()
 
 
-def settle_item(tx: Session, now: datetime, item: IncidentItem, wanted: str, by: Person, words: str = "") -> Change:
+def settle_item(tx: Session, now: datetime, item: IncidentItem, wanted: str, by: Person, words: str = "", answer: str = "") -> Change:
     """Make a step done, waived (with a reason) or open again; leave was asked before. A second press changes nothing."""
     incident = locked(tx, item.incident_id)
     tx.refresh(item)
@@ -97,18 +136,42 @@ def settle_item(tx: Session, now: datetime, item: IncidentItem, wanted: str, by:
         return change
     if wanted == "waived" and not words.strip():
         raise ValueError("a waived step needs a reason")
-    item.state, item.by_id, item.at, item.note = wanted, by.id, now, words.strip()
+    if wanted == "done":
+        items = items_of(tx, incident.id)
+        first = comes_first([str(each) for each in item.comes_after or ()], {each.item_key: each.state for each in items})
+        if first:
+            before = next(each for each in items if each.item_key == first[0])
+            raise Refused(f"Step {item.position + 1} comes after step {before.position + 1} ({escape(before.words)}): do that one first, or waive it with a reason.")
+    item.state, item.by_id, item.at, item.note, item.answer = wanted, by.id, now, words.strip().replace("\0", ""), answer.replace("\0", "")
     if wanted == "open":
         item.by_id = item.at = None
-        item.note = ""
+        item.note = item.answer = ""
     tx.flush()
     number = item.position + 1
     said = {Change.DONE: f"did step {number}", Change.WAIVED: f"waived step {number}", Change.REOPENED: f"opened step {number} again"}[change]
-    full = f"{said} ({item.words.split(':')[0].rstrip('.')})" + (f": {words.strip()}" if words.strip() else "")
+    full = f"{said} ({item.words.split(':')[0].rstrip('.')})" + "".join(f": {each}" for each in (answer, words.strip()) if each)
     note(tx, now, incident, "step", full, by)
     audit.record(tx, now, f"incident.{change.value}", f"incident:{incident.id}", person_id=by.id, words=full, evidence={"step": item.item_key})
     show_incident(tx, now, incident)
     return change
+
+
+def assign_item(tx: Session, now: datetime, item: IncidentItem, person: Person, by: Person) -> bool:
+    """A step is somebody's from now on, and they are told in the thread; False where it was theirs already."""
+    incident = locked(tx, item.incident_id)
+    if incident.closed_at is not None:
+        raise Refused(f"Incident #{incident.id} is closed: its checklist stays as it was.")
+    if item.assignee_id == person.id or item.state != "open":
+        return False
+    item.assignee_id, item.nags, item.nagged_at = person.id, 0, None
+    tx.flush()
+    number = item.position + 1
+    note(tx, now, incident, "assigned", f"gave step {number} to {person.name}", by)
+    audit.record(tx, now, "incident.assign", f"incident:{incident.id}", person_id=by.id, words=f"step {number} to {person.name}", evidence={"step": item.item_key, "to": person.id})
+    told = f"{mention(person.slack_id, person.name)}, step {number} is yours now, given by {escape(by.name)}: {escape(item.words)}"
+    add_line(tx, now, incident, f"assigned:{entries(tx, incident.id)}", Message(told))
+    show_incident(tx, now, incident)
+    return True
 
 
 def add_note(tx: Session, now: datetime, incident: Incident, by: Person, words: str, *, key: str = "") -> None:
@@ -125,33 +188,9 @@ def take_lead(tx: Session, now: datetime, incident_id: int, by: Person) -> bool:
     tx.flush()
     note(tx, now, incident, "lead", "leads the incident now", by)
     audit.record(tx, now, "incident.lead", f"incident:{incident.id}", person_id=by.id)
-    outbox.line(
-        tx, now, key=f"incident:{incident.id}:lead:{_next(tx, incident.id)}", thread=root_key(incident.id), message=Message(f"{escape(by.name)} leads this incident now."), priority=Priority.INCIDENT
-    )
+    add_line(tx, now, incident, f"lead:{entries(tx, incident.id)}", Message(f"{escape(by.name)} leads this incident now."))
     show_incident(tx, now, incident)
     return True
-
-
-def close_incident(tx: Session, now: datetime, incident_id: int, by: Person) -> Message | None:
-    """Close it; returns the words that refuse while required steps are open. Leave was asked before."""
-    incident = locked(tx, incident_id)
-    if incident.closed_at is not None:
-        return Message(f"Incident #{incident.id} is closed already.")
-    missing = {item.number for item in still_open(plain_items(tx, incident.id))}
-    if missing:
-        view = incident_view(tx, incident)
-        return messages.refused_words(view, [item for item in view.items if item.number in missing])
-    incident.closed_at, incident.closed_by, incident.state = now, by.id, "closed"
-    tx.flush()
-    note(tx, now, incident, "closed", "closed the incident", by)
-    audit.record(tx, now, "incident.close", f"incident:{incident.id}", person_id=by.id)
-    show_incident(tx, now, incident)
-    told = messages.closing_words(incident_view(tx, incident), doers_of(tx, incident))
-    outbox.line(tx, now, key=f"incident:{incident.id}:closed", thread=root_key(incident.id), message=told, priority=Priority.INCIDENT)
-    page = tx.get(Page, incident.page_id) if incident.page_id else None
-    if page is not None:
-        show_page(tx, now, page)
-    return None
 
 
 def watch_step(tx: Session, now: datetime) -> bool:
@@ -165,55 +204,12 @@ def watch_step(tx: Session, now: datetime) -> bool:
     )
     rows = tx.execute(wanted.with_for_update(of=Incident, skip_locked=True, key_share=True)).all()
     for incident, page in rows:
-        words = f"the page about it is over: {page.resolved_why}"
-        note(tx, now, incident, "page", words, None, key="page-over")
-        line = Message(f"The page is over: {escape(page.resolved_why)} Verify and learn are still to do before this incident closes.")
-        outbox.line(tx, now, key=f"incident:{incident.id}:page-over", thread=root_key(incident.id), message=line, priority=Priority.INCIDENT)
+        note(tx, now, incident, "page", f"the page about it is over: {page.resolved_why}", None, key="page-over")
+        add_line(tx, now, incident, "page-over", Message(f"The page is over: {escape(page.resolved_why)} Verify and learn are still to do before this incident closes."))
         show_incident(tx, now, incident)
     return bool(rows)
-
-
-def show_incident(tx: Session, now: datetime, incident: Incident) -> None:
-    """Write the root and the checklist as they are now; the checklist is the first line of the thread."""
-    view = incident_view(tx, incident)
-    outbox.show(tx, now, key=root_key(incident.id), to=incident.channel_id, message=messages.root_message(view), priority=Priority.INCIDENT)
-    listed = messages.checklist_message(view)
-    outbox.show(tx, now, key=checklist_key(incident.id), to=incident.channel_id, message=listed, thread=root_key(incident.id), priority=Priority.INCIDENT)
-
-
-def note(tx: Session, now: datetime, incident: Incident, kind: str, words: str, by: Person | None, *, key: str = "") -> None:
-    """One entry of the timeline; `key` keeps the same thing from being written twice."""
-    source = (key or f"{kind}:{_next(tx, incident.id)}")[:200]
-    found = tx.scalars(select(TimelineEntry.id).where(TimelineEntry.incident_id == incident.id, TimelineEntry.source_key == source)).first()
-    if found is None:
-        tx.add(TimelineEntry(incident_id=incident.id, at=now, person_id=by.id if by else None, kind=kind, words=words[:4000], source_key=source))
-        tx.flush()
-
-
-def incident_roles(tx: Session, incident: Incident, actor: Actor) -> set[Role]:
-    """All roles of somebody with regard to an incident: its lead, and who has its page, are responders."""
-    agent = tx.get_one(Agent, incident.agent_id)
-    roles = roles_of(tx, actor, agent.id, channel_id=agent.channel_id)
-    page = tx.get(Page, incident.page_id) if incident.page_id else None
-    if not roles & {Role.GUEST, Role.STRANGER} and actor.person_id in {incident.lead_id, page.acked_by if page else None}:
-        roles.add(Role.RESPONDER)
-    return roles
 
 
 def may_settle(tx: Session, incident: Incident, actor: Actor, wanted: str, *, required: bool) -> None:
     """Raise Refused unless the actor may do this to a step; waiving a required one takes more."""
     require(incident_roles(tx, incident, actor), Act.WAIVE if wanted == "waived" and required else Act.WORK_INCIDENT)
-
-
-def locked(tx: Session, incident_id: int) -> Incident:
-    """The incident, held until the commit: two presses at once come one after the other."""
-    return tx.scalars(select(Incident).where(Incident.id == incident_id).with_for_update(key_share=True).execution_options(populate_existing=True)).one()
-
-
-def item_numbered(tx: Session, incident_id: int, number: int) -> IncidentItem | None:
-    """The step of that number on the checklist."""
-    return next((item for item in items_of(tx, incident_id) if item.position + 1 == number), None)
-
-
-def _next(tx: Session, incident_id: int) -> int:
-    return len(tx.scalars(select(TimelineEntry.id).where(TimelineEntry.incident_id == incident_id)).all())

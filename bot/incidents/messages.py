@@ -1,4 +1,4 @@
-"""What an incident says: its root in the channel, the checklist in the thread, forms, and the closing words: pure."""
+"""What an incident says: its root in the channel, the checklist in the thread, and the closing words: pure."""
 
 from __future__ import annotations
 
@@ -7,30 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from bot.blocks import (
     Block,
     Message,
     actions,
     button,
     clip,
-    confirm,
     context,
     divider,
     escape,
     header,
-    input_block,
-    modal,
     option,
     overflow,
     section,
-    select,
-    text_input,
     when,
 )
 from bot.incidents.protocol import PHASES
+from bot.incidents.rules import Blocked, Failing
 from bot.paging.messages import span
+
+MENU = "surface.menu"  # a menu whose options name their own actions
+DO_WORDS = {"confirm": "Done", "choose": "Choose", "evidence": "Link", "decision": "Decide", "number": "Count", "person": "Name"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,12 @@ class ItemView:
     by: str = ""  # escaped name
     at: datetime | None = None
     note: str = ""
+    kind: str = "confirm"
+    options: tuple[str, ...] = ()
+    assignee: str = ""  # escaped name
+    due_at: datetime | None = None
+    answer: str = ""
+    first: tuple[int, ...] = ()  # numbers of the steps that come before it and are open
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,19 @@ class IncidentView:
     page_over_at: datetime | None = None
     closed_at: datetime | None = None
     closed_by: str = ""
+    scribe: str | None = None
+    owner: str | None = None
+    began_at: datetime | None = None
+    failing: tuple[Failing, ...] = ()
+    affected: str = ""
+    follow_ups: tuple[tuple[str, bool], ...] = ()  # words, and whether it is done
+    none_needed: str = ""  # escaped: who signed it, and why
+    before_id: int | None = None
+    before_at: datetime | None = None
+    before_link: str = ""
+    reopened: tuple[str, ...] = ()  # follow-ups that did not hold
+    checklist_link: str = ""
+    status_at: datetime | None = None
 
     @property
     def value(self) -> str:
@@ -80,29 +96,57 @@ def lead_words(incident: IncidentView) -> str:
 
 
 def root_message(incident: IncidentView) -> Message:
-    """The incident in its channel: severity, lead, status, since when, how far it is."""
+    """The incident in its channel: severity, lead, status, since when, what it touched, how far it is."""
     light = ":white_check_mark:" if incident.closed_at else ":fire:"
     state = _state(incident)
+    began = incident.began_at or incident.opened_at
     fields = [
         f"*Status*\n{state}",
         f"*Lead*\n{incident.lead or 'nobody yet'}",
-        f"*Since*\n{when(incident.opened_at)}",
+        f"*Since*\n{when(began)}",
         f"*Severity*\n{incident.severity}",
         f"*Steps*\n{incident.settled} of {len(incident.items)} settled",
     ]
+    if incident.affected:
+        fields.append(f"*Outputs*\n{incident.affected}")
     if incident.page_id is not None:
         over = f", over since {when(incident.page_over_at)}" if incident.page_over_at else ", still failing"
         fields.append(f"*Page*\npage {incident.page_id}{over}")
-    blocks: list[Block] = [
-        header(f"Incident #{incident.id}: {clip(incident.agent, 50)}"),
-        section(f"{light} *{escape(clip(incident.title, 500))}*"),
-        section("", fields=fields),
-    ]
+    if incident.follow_ups or incident.none_needed:
+        fields.append(f"*Follow-ups*\n{_follow_ups(incident)}")
+    blocks: list[Block] = [header(f"Incident #{incident.id}: {clip(incident.agent, 50)}")]
+    if incident.before_id is not None:
+        blocks.append(section(_again(incident)))
+    blocks += [section(f"{light} *{escape(clip(incident.title, 500))}*"), section("", fields=fields)]
     if incident.closed_at is None:
-        blocks.append(actions(_lead_button(incident), _close_button(incident)))
-        blocks.append(context("The checklist is in the thread. There, write `note` and your words to me to put them on the timeline."))
-    text = f"{escape(lead_words(incident))}\n{state}. Lead: {incident.lead or 'nobody yet'}. Since {when(incident.opened_at)}. {incident.settled} of {len(incident.items)} steps settled."
+        more = [option("Add a follow-up", f"incidents.follow_up {incident.value}"), option("No follow-up needed", f"incidents.none_needed {incident.value}"), option("Set roles", f"incidents.roles {incident.value}")]
+        blocks.append(actions(_lead_button(incident), _note_button(incident), _close_button(incident), overflow(MENU, more)))
+        where = f"<{incident.checklist_link}|The checklist> is in the thread." if incident.checklist_link else "The checklist is in the thread."
+        blocks.append(context(f"{where} There, mention me with `note` and your words, `assign 3 to @somebody`, `status`, `checklist`, `close` or `review`."))
+    else:
+        blocks.append(actions(button("Review", "incidents.review", incident.value, label=f"Write the review of incident {incident.id}")))
+    text = f"{escape(lead_words(incident))}\n{state}. Lead: {incident.lead or 'nobody yet'}. Since {when(began)}. {incident.settled} of {len(incident.items)} steps settled."
+    if incident.before_id is not None:
+        text += f"\n{_again(incident)}"
     return Message(text, blocks)
+
+
+def _again(incident: IncidentView) -> str:
+    """The same failure was here before: what came of it."""
+    before = f"incident #{incident.before_id}"
+    linked = f"<{incident.before_link}|{before}>" if incident.before_link else before
+    told = f":repeat: *This happened before*: {linked}, {when(incident.before_at or incident.opened_at)}."
+    if incident.reopened:
+        names = "; ".join(f"“{escape(clip(words, 120))}”" for words in incident.reopened[:5])
+        told += f" {'A follow-up' if len(incident.reopened) == 1 else f'{len(incident.reopened)} follow-ups'} of then did not hold and {'is' if len(incident.reopened) == 1 else 'are'} open again: {names}."
+    return told
+
+
+def _follow_ups(incident: IncidentView) -> str:
+    if not incident.follow_ups:
+        return "none needed"
+    done = sum(is_done for _, is_done in incident.follow_ups)
+    return f"{done} of {len(incident.follow_ups)} done"
 
 
 def checklist_message(incident: IncidentView) -> Message:
@@ -120,22 +164,48 @@ def checklist_message(incident: IncidentView) -> Message:
     return Message(f"Checklist of incident #{incident.id}\n" + "\n".join(lines), blocks)
 
 
-def closing_words(incident: IncidentView, doers: Sequence[tuple[str, int]]) -> Message:
-    """The last line in the thread: how long it took, and who did what."""
+def closing_words(incident: IncidentView, doers: Sequence[tuple[str, int]], minutes: int = 0, kept: int = 0, failing_why: str = "") -> Message:
+    """The last line in the thread: how long it took, who did what, and what follows."""
     lasted = span((incident.closed_at or incident.opened_at) - incident.opened_at)
     who = ", ".join(f"{name} ({steps} {'step' if steps == 1 else 'steps'})" for name, steps in doers) or "nobody settled a step"
     waived = [f"{item.number}. {escape(clip(item.words.rstrip('.'), 120))} ({escape(clip(item.note, 200))})" for item in incident.items if item.state == "waived"]
     text = f"Incident #{incident.id} is closed by {incident.closed_by} after {lasted}. Who did what: {who}."
     if waived:
         text += "\nWaived: " + "; ".join(waived) + "."
-    return Message(text)
+    if failing_why:
+        text += f"\nThe check still fails, and the agent is stopped: {escape(clip(failing_why, 300))}"
+    text += f"\nPeople worked {minutes} minutes on it." if minutes else ""
+    if incident.none_needed:
+        text += f"\nNo follow-up is needed, says {clip(incident.none_needed, 400)}"
+    elif incident.follow_ups:
+        text += "\nFollow-ups: " + "; ".join(escape(clip(words, 150)) for words, _ in incident.follow_ups[:10]) + "."
+    if kept:
+        text += f"\n{kept} {'output joins' if kept == 1 else 'outputs join'} the regression set of {escape(incident.agent)}."
+    return Message(text, [section(clip(text, 2900)), actions(button("Review", "incidents.review", incident.value, label=f"Write the review of incident {incident.id}"))])
 
 
-def refused_words(incident: IncidentView, open_items: Sequence[ItemView]) -> Message:
-    """Why it cannot close yet, naming each step."""
-    lines = "\n".join(f"• {item.number}. {escape(clip(item.words, 200))}" for item in open_items)
-    many = "One required step is" if len(open_items) == 1 else f"{len(open_items)} required steps are"
-    return Message(f"Incident #{incident.id} cannot be closed yet. {many} neither done nor waived:\n{lines}\nDo them, or let an owner, the lead of the incident or a lead waive them with a reason.")
+def refused_words(incident: IncidentView, blocked: Blocked) -> Message:
+    """Why it cannot close yet, naming each thing, with what helps beside it."""
+    parts = []
+    if blocked.items:
+        lines = "\n".join(f"• {item.number}. {escape(clip(item.words, 150))}" for item in blocked.items[:15])
+        many = "One required step is" if len(blocked.items) == 1 else f"{len(blocked.items)} required steps are"
+        parts.append(f"{many} neither done nor waived:\n{lines}\nDo them, or let an owner, the lead of the incident or a lead waive them with a reason.")
+    if blocked.failing:
+        lines = "\n".join(f"• {escape(clip(each.agent, 60))}: {escape(clip(each.title, 150))}, since {when(each.since)}" + (f" (well since {when(each.well_at)}, but it comes and goes)" if each.well_at else "") for each in blocked.failing[:10])
+        parts.append(f"{'A check still fails' if len(blocked.failing) == 1 else f'{len(blocked.failing)} checks still fail'}:\n{lines}\nBring it back, or stop the agent: an incident of a stopped agent may close with a reason.")
+    helps = []
+    if blocked.follow_up:
+        parts.append("There is no follow-up yet: say what keeps it from happening again, and who does it, or sign that none is needed.")
+        helps = [button("Add follow-up", "incidents.follow_up", incident.value, style="primary"), button("None needed", "incidents.none_needed", incident.value)]
+    text = f"Incident #{incident.id} cannot be closed yet. " + "\n".join(parts)
+    return Message(text, [section(clip(text, 2900)), *([actions(*helps)] if helps else [])])
+
+
+def ready_words(incident: IncidentView) -> Message:
+    """All is done: what is left is a form, which Slack opens only from a button."""
+    text = f"Incident #{incident.id} can be closed. One question is left: how long did people work on it?"
+    return Message(text, [section(text), actions(_close_button(incident))])
 
 
 def list_message(incidents: Sequence[IncidentView]) -> Message:
@@ -152,40 +222,10 @@ def list_message(incidents: Sequence[IncidentView]) -> Message:
 
 def one_message(incident: IncidentView, timeline: Sequence[tuple[datetime, str]]) -> Message:
     """The answer to `/aiops incident 3`: where it stands and what happened so far."""
-    told = "\n".join(f"{when(at)}: {words}" for at, words in timeline[-15:])
+    told = "\n".join(f"{when(at)}: {clip(words, 200)}" for at, words in timeline[-15:])
     earlier = f"({len(timeline) - 15} earlier entries left out)\n" if len(timeline) > 15 else ""
     head = f"*{escape(lead_words(incident))}*\n{_state(incident)}. Lead: {incident.lead or 'nobody yet'}. {incident.settled} of {len(incident.items)} steps settled."
     return Message(f"{head}\n{told}", [section(head), section(clip(f"{earlier}{told}" or "Nothing happened yet.", 2900))])
-
-
-# --- forms -----------------------------------------------------------------------------------------------------------
-
-
-def open_form(agents: Sequence[tuple[str, str]], chosen: str, title: str, about: dict[str, Any]) -> dict[str, Any]:
-    """Choose the agent (slug, name) and say what happened."""
-    fields: list[Block] = []
-    # Slack's menus hold 100 options: beyond that the agent is written.
-    if len(agents) <= 100:
-        options = [option(name, slug) for slug, name in agents]
-        fields.append(input_block("agent", "Agent", select("agent", options, placeholder="Which agent?", initial=chosen)))
-    else:
-        fields.append(input_block("agent", "Agent", text_input("agent", initial=chosen, most=120), hint="Its id or name."))
-    fields.append(input_block("title", "What happened?", text_input("title", placeholder="Answers quote a price that is wrong", initial=title, most=300)))
-    return modal("Open an incident", fields, callback_id="incidents.new", submit="Open", metadata=orjson.dumps(about).decode())
-
-
-def note_form(item: ItemView) -> dict[str, Any]:
-    """Done, with a few words on what was done."""
-    what = section(f"{item.number}. {escape(clip(item.words, 500))}")
-    field = input_block("note", "What was done?", text_input("note", multiline=True, most=1500))
-    return modal("Done, with a note", [what, field], callback_id="incidents.note", submit="Done", metadata=f"item:{item.id}")
-
-
-def waive_form(item: ItemView) -> dict[str, Any]:
-    """Waive a step: the reason is kept and shown."""
-    what = section(f"{item.number}. {escape(clip(item.words, 500))}")
-    field = input_block("reason", "Why is it not needed?", text_input("reason", multiline=True, most=1500), hint="It is shown on the checklist and kept.")
-    return modal("Waive a step", [what, field], callback_id="incidents.waive", submit="Waive", metadata=f"item:{item.id}")
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -195,13 +235,18 @@ def _item(item: ItemView, *, closed: bool) -> list[Block]:
     told = f"{_mark(item)} {item.number}. {escape(clip(item.words, 600))}" + ("" if item.required else " _(optional)_")
     if item.state != "open":
         how = "done" if item.state == "done" else "waived"
-        told += f"\n_{how} by {item.by}{f', {when(item.at)}' if item.at else ''}_" + (f"\n{_quoted(item.note)}" if item.note else "")
+        answer = f" *{escape(clip(item.answer, 300))}*" if item.answer else ""
+        told += f"{answer}\n_{how} by {item.by}{f', {when(item.at)}' if item.at else ''}_" + (f"\n{_quoted(item.note)}" if item.note else "")
         again = overflow("incidents.item", [option("Open it again", f"reopen:{item.id}")])
         return [section(told, accessory=None if closed else again)]
+    whose = " · ".join(part for part in (item.assignee, f"due {when(item.due_at)}" if item.due_at else "") if part)
+    told += f"\n_{whose}_" if whose else ""
     if closed:
         return [section(told)]
-    more = overflow("incidents.item", [option("Done, with a note", f"note:{item.id}"), option("Waive, with a reason", f"waive:{item.id}")])
-    done = button("Done", "incidents.done", f"item:{item.id}", label=f"Step {item.number} is done")
+    if item.first:
+        told += f"\n_comes after step {', '.join(map(str, item.first))}_"
+    more = overflow("incidents.item", [option("Done, with a note", f"note:{item.id}"), option("Waive, with a reason", f"waive:{item.id}"), option("Give it to somebody", f"assign:{item.id}")])
+    done = button(DO_WORDS.get(item.kind, "Done"), "incidents.done", f"item:{item.id}", label=f"Step {item.number} is done")
     return [section(told), actions(done, more)]
 
 
@@ -224,6 +269,9 @@ def _lead_button(incident: IncidentView) -> dict[str, Any]:
     return button("I'll lead", "incidents.lead", incident.value, label=f"Lead incident {incident.id}")
 
 
+def _note_button(incident: IncidentView) -> dict[str, Any]:
+    return button("Status update", "incidents.status", incident.value, label=f"Tell how incident {incident.id} stands")
+
+
 def _close_button(incident: IncidentView) -> dict[str, Any]:
-    ask = confirm("Close the incident", "Its checklist stays readable; nothing can be changed on it afterwards.", "Close it", "Not yet")
-    return button("Close incident", "incidents.close", incident.value, confirm=ask, label=f"Close incident {incident.id}")
+    return button("Close incident", "incidents.close", incident.value, label=f"Close incident {incident.id}")

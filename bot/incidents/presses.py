@@ -10,14 +10,16 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import agent_by_slug, agents_in_channel, find_agents, live_agents
 from bot.blocks import Message, escape
-from bot.incidents import flows, messages
+from bot.incidents import closing, flows, forms, messages
+from bot.incidents.people import full_member
 from bot.incidents.reading import incident_view, item_view, open_incidents, timeline_of
+from bot.incidents.rules import Read, read_given
 from bot.incidents.source import About, about_message
 from bot.paging.scope import agents_on
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
-from bot.tables import Agent, Incident, IncidentItem, Page, Person
+from bot.tables import Agent, Incident, IncidentItem, Page, Person, Problem
 
 _GONE = "This incident is no longer known here. `/aiops incident` lists the open ones."
 
@@ -77,7 +79,10 @@ def submit_new(tx: Session, press: Press) -> Answer:
     if page is not None and (exact.id not in {each.id for each in agents_on(tx, page)} or page.resolved_at is not None):
         page = None  # it is about another agent after all, or over
     output = int(kept["output"]) if kept.get("output") and page is None else None
-    incident = flows.open_incident(tx, press.now, exact, person_of(tx, press), title[:300], page=page, output_id=output, channel=kept.get("channel"))
+    problem = tx.get(Problem, int(kept["problem"])) if kept.get("problem") and page is None else None
+    if problem is not None and problem.agent_id != exact.id:
+        problem = None
+    incident = flows.open_incident(tx, press.now, exact, person_of(tx, press), title[:300], page=page, problem=problem, output_id=output, channel=kept.get("channel"))
     return Tell(_opened(incident))
 
 
@@ -86,8 +91,8 @@ def _form(tx: Session, agent: Agent | None, title: str, about: About, likely: li
     choices = [(each.slug, each.name) for each in [*likely, *others]]
     if not choices:
         return Tell(Message("There is no agent yet. `/aiops agent add` adds one."))
-    kept: dict[str, Any] = {"page": about.page, "output": about.output, "channel": channel}
-    return Ask(messages.open_form(choices, agent.slug if agent else "", title[:300], {name: each for name, each in kept.items() if each}))
+    kept: dict[str, Any] = {"page": about.page, "output": about.output, "problem": about.problem, "channel": channel}
+    return Ask(forms.open_form(choices, agent.slug if agent else "", title[:300], {name: each for name, each in kept.items() if each}))
 
 
 def _opened(incident: Incident) -> Message:
@@ -98,13 +103,15 @@ def _opened(incident: Incident) -> Message:
 
 
 def press_done(tx: Session, press: Press) -> Answer:
-    """`Done` on a step."""
+    """`Done` on a step; where its kind wants an answer, its form."""
     item = tx.get(IncidentItem, _number(press.value, "item") or 0)
+    if item is not None and item.kind != "confirm" and item.state == "open":
+        return _ask(tx, press, item, "done")
     return settle(tx, press, item, "done")
 
 
 def press_item(tx: Session, press: Press) -> Answer:
-    """The menu of a step: done with a note, waive, open again."""
+    """The menu of a step: done with a note, waive, give to somebody, open again."""
     verb, _, number = press.value.partition(":")
     item = tx.get(IncidentItem, int(number)) if number.isdigit() else None
     if item is None:
@@ -112,38 +119,79 @@ def press_item(tx: Session, press: Press) -> Answer:
         return Tell(Message(_GONE))
     if verb == "reopen":
         return settle(tx, press, item, "open")
+    return _ask(tx, press, item, verb)
+
+
+def _ask(tx: Session, press: Press, item: IncidentItem, verb: str) -> Answer:
     incident = tx.get_one(Incident, item.incident_id)
     flows.may_settle(tx, incident, press.actor, "waived" if verb == "waive" else "done", required=item.required)
     if incident.closed_at is not None:
         return Tell(Message(f"Incident #{incident.id} is closed: its checklist stays as it was."))
-    return Ask(messages.waive_form(item_view(item)) if verb == "waive" else messages.note_form(item_view(item)))
+    if verb == "assign":
+        person = tx.get(Person, item.assignee_id) if item.assignee_id else None
+        return Ask(forms.assign_form(item_view(item), (person.slack_id or "") if person else ""))
+    return Ask(forms.waive_form(item_view(item)) if verb == "waive" else forms.item_form(item_view(item)))
 
 
 def submit_note(tx: Session, press: Press) -> Answer:
-    """The form "Done, with a note"."""
-    return _submit(tx, press, "done", "note", "Write in a few words what was done.")
+    """The form of a step that is done, as its kind wants it."""
+    item = tx.get(IncidentItem, _number(press.value, "item") or 0)
+    words, given = str(press.values.get("note") or "").strip(), str(press.values.get("answer") or "").strip()
+    if item is None or item.kind == "confirm":
+        return settle(tx, press, item, "done", words) if words else Mend({"note": "Write in a few words what was done."})
+    flows.may_settle(tx, tx.get_one(Incident, item.incident_id), press.actor, "done", required=item.required)
+    if item.kind == "decision" and item.options and not words:
+        return Mend({"note": "Say why it was decided so."})
+    read = read_answer(tx, item, f"{given} {words}" if item.kind == "decision" and item.options else given)
+    if read.wrong:
+        return Mend({"answer": read.wrong})
+    return settle(tx, press, item, "done", words or read.note, read.answer)
 
 
 def submit_waive(tx: Session, press: Press) -> Answer:
     """The form "Waive a step"."""
-    return _submit(tx, press, "waived", "reason", "A waived step needs a reason.")
+    words = str(press.values.get("reason") or "").strip()
+    item = tx.get(IncidentItem, _number(press.value, "item") or 0)
+    return settle(tx, press, item, "waived", words) if words else Mend({"reason": "A waived step needs a reason."})
 
 
-def _submit(tx: Session, press: Press, wanted: str, field: str, missing: str) -> Answer:
-    words = str(press.values.get(field, "")).strip()
-    if not words:
-        return Mend({field: missing})
-    return settle(tx, press, tx.get(IncidentItem, _number(press.value, "item") or 0), wanted, words)
+def submit_assign(tx: Session, press: Press) -> Answer:
+    """The form "Give it to somebody"."""
+    return assign(tx, press, tx.get(IncidentItem, _number(press.value, "item") or 0), str(press.values.get("person") or ""), field="person")
 
 
-def settle(tx: Session, press: Press, item: IncidentItem | None, wanted: str, words: str = "") -> Answer:
+def assign(tx: Session, press: Press, item: IncidentItem | None, ref: str, *, field: str = "") -> Answer:
+    """Give a step to somebody; they must be a full member here."""
+    if item is None:
+        require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+        return Tell(Message(_GONE))
+    flows.may_settle(tx, tx.get_one(Incident, item.incident_id), press.actor, "done", required=item.required)
+    person = full_member(tx, ref)
+    if person is None:
+        told = "Name a full member of this workspace, such as @lea."
+        return Mend({field: told}) if field else Tell(Message(told))
+    if not flows.assign_item(tx, press.now, item, person, person_of(tx, press)):
+        return Tell(Message(f"Step {item.position + 1} is {'theirs already' if item.state == 'open' else f'{item.state} already'}."))
+    return Quiet() if press.came_from != "mention" else Tell(Message(f"Step {item.position + 1} is {escape(person.name)}'s now."))
+
+
+def read_answer(tx: Session, item: IncidentItem, words: str) -> Read:
+    """What was given for a step, as its kind wants it; a person is looked up."""
+    read = read_given(item.kind, [str(each) for each in item.options or ()], words)
+    if item.kind != "person" or read.wrong:
+        return read
+    person = full_member(tx, read.answer)
+    return Read(person.name, read.note) if person is not None else Read(wrong="Name a full member of this workspace, such as @lea.")
+
+
+def settle(tx: Session, press: Press, item: IncidentItem | None, wanted: str, words: str = "", answer: str = "") -> Answer:
     if item is None:
         require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
         return Tell(Message(_GONE))
     incident = tx.get_one(Incident, item.incident_id)
     # Opening a waived step again undoes an owner's decision, so it takes the same leave.
     flows.may_settle(tx, incident, press.actor, "waived" if item.state == "waived" else wanted, required=item.required)
-    change = flows.settle_item(tx, press.now, item, wanted, person_of(tx, press), words)
+    change = flows.settle_item(tx, press.now, item, wanted, person_of(tx, press), words, answer)
     if change.value == "nothing":
         view = item_view(item, {item.by_id or 0: _name(tx, item.by_id)})
         return Tell(Message(f"Step {view.number} is {view.state} already" + (f", by {view.by}." if view.by else ".")))
@@ -180,8 +228,43 @@ def close(tx: Session, press: Press, incident: Incident | None) -> Answer:
         require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
         return Tell(Message(_GONE))
     require(flows.incident_roles(tx, incident, press.actor), Act.CLOSE_INCIDENT)
-    refused = flows.close_incident(tx, press.now, incident.id, person_of(tx, press))
-    return Tell(refused) if refused is not None else Quiet()
+    refused = closing.refusal(tx, incident)
+    if refused is not None:
+        return Tell(refused)
+    reason, minutes = closing.left(tx, incident)
+    if not reason and not minutes:
+        closing.close_incident(tx, press.now, incident.id, person_of(tx, press))
+        return Quiet()
+    if press.came_from == "mention":
+        return Tell(messages.ready_words(incident_view(tx, incident)))
+    people = [(person.id, person.name, count) for person, count in closing.who_worked(tx, incident)] if minutes else []
+    return Ask(forms.closing_form(incident.id, people, ask_reason=reason))
+
+
+def submit_closing(tx: Session, press: Press) -> Answer:
+    """The form "Close the incident"."""
+    incident = tx.get(Incident, _number(press.value, "incident") or 0)
+    if incident is None:
+        require(roles_of(tx, press.actor, None), Act.WORK_INCIDENT)
+        return Tell(Message(_GONE))
+    require(flows.incident_roles(tx, incident, press.actor), Act.CLOSE_INCIDENT)
+    minutes, wrong = dict[int, int](), dict[str, str]()
+    for name, given in press.values.items():
+        if name.startswith("minutes_") and name[8:].isdigit():
+            said = str(given or "0").strip()
+            if not said.isdigit() or int(said) > closing.LONGEST:
+                wrong[name] = "Write whole minutes in digits, such as 25; 0 where they did nothing."
+            else:
+                minutes[int(name[8:])] = int(said)
+    if wrong:
+        return Mend(wrong)
+    reason, _ = closing.left(tx, incident)
+    why = str(press.values.get("reason") or "").strip()
+    if reason and not why and closing.refusal(tx, incident) is None:
+        return Mend({"reason": "Say why it may close."}) if "reason" in press.values else Tell(Message(f"{reason}. Press `Close incident` again and say why it may close."))
+    known = {person.id for person, _ in closing.who_worked(tx, incident)}
+    refused = closing.close_incident(tx, press.now, incident.id, person_of(tx, press), minutes={each: count for each, count in minutes.items() if each in known}, failing_why=why if reason else "")
+    return Tell(refused, heading="Not closed") if refused is not None else Quiet()
 
 
 def press_show(tx: Session, press: Press) -> Answer:
@@ -256,5 +339,11 @@ ACTIONS: dict[str, Handler] = {
     "incidents.close": press_close,
     "incidents.show": press_show,
 }
-VIEWS: dict[str, Handler] = {"incidents.new": submit_new, "incidents.note": submit_note, "incidents.waive": submit_waive}
+VIEWS: dict[str, Handler] = {
+    "incidents.new": submit_new,
+    "incidents.note": submit_note,
+    "incidents.waive": submit_waive,
+    "incidents.assign": submit_assign,
+    "incidents.closing": submit_closing,
+}
 SHORTCUTS: dict[str, Handler] = {"incidents.shortcut": shortcut_open}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.blocks import escape
+from bot.incidents.failing import affected_words, failing_of
+from bot.incidents.links import link_to
 from bot.incidents.messages import IncidentView, ItemView
-from bot.incidents.rules import Item
+from bot.incidents.rules import Item, Standing
 from bot.outbox import flows as outbox
 from bot.paging.reading import named
-from bot.tables import Agent, Incident, IncidentItem, Page, Person, TimelineEntry
+from bot.tables import Agent, FollowUp, Incident, IncidentItem, IncidentMinutes, Page, Person, TimelineEntry
+
+
+def root_key(incident_id: int) -> str:
+    return f"incident:{incident_id}"
+
+
+def checklist_key(incident_id: int) -> str:
+    return f"incident:{incident_id}:checklist"
 
 
 def open_incidents(tx: Session, agent_ids: Sequence[int] | None = None) -> list[Incident]:
@@ -25,6 +35,11 @@ def open_incidents(tx: Session, agent_ids: Sequence[int] | None = None) -> list[
 def items_of(tx: Session, incident_id: int) -> list[IncidentItem]:
     """The checklist's steps, in order."""
     return list(tx.scalars(select(IncidentItem).where(IncidentItem.incident_id == incident_id).order_by(IncidentItem.position)))
+
+
+def follow_ups_of(tx: Session, incident_id: int) -> list[FollowUp]:
+    """An incident's follow-ups, in order."""
+    return list(tx.scalars(select(FollowUp).where(FollowUp.incident_id == incident_id).order_by(FollowUp.id)))
 
 
 def incident_of_thread(tx: Session, channel: str | None, thread_ts: str | None) -> Incident | None:
@@ -39,8 +54,12 @@ def incident_of_thread(tx: Session, channel: str | None, thread_ts: str | None) 
 
 def incident_view(tx: Session, incident: Incident) -> IncidentView:
     """An incident as every message shows it."""
-    people = {person.id: named(person) for person in _people(tx, incident)}
+    items = items_of(tx, incident.id)
+    follow_ups = follow_ups_of(tx, incident.id)
+    people = {person.id: named(person) for person in _people(tx, incident, items)}
     page = tx.get(Page, incident.page_id) if incident.page_id else None
+    before = tx.get(Incident, incident.before_id) if incident.before_id else None
+    reopened = list(tx.scalars(select(FollowUp).where(FollowUp.reopened_for == incident.id).order_by(FollowUp.id)))
     return IncidentView(
         id=incident.id,
         agent=tx.get_one(Agent, incident.agent_id).name,
@@ -48,24 +67,53 @@ def incident_view(tx: Session, incident: Incident) -> IncidentView:
         severity=incident.severity,
         opened_at=incident.opened_at,
         opened_by=people.get(incident.opened_by or 0, "the bot"),
-        items=tuple(item_view(item, people) for item in items_of(tx, incident.id)),
+        items=tuple(item_view(item, people, items) for item in items),
         lead=people.get(incident.lead_id or 0),
+        scribe=people.get(incident.scribe_id or 0),
+        owner=people.get(incident.owner_id or 0),
         page_id=incident.page_id,
         page_over_at=page.resolved_at if page else None,
         closed_at=incident.closed_at,
         closed_by=people.get(incident.closed_by or 0, "the bot"),
+        began_at=incident.began_at,
+        failing=tuple(failing_of(tx, incident)) if incident.closed_at is None else (),
+        affected=affected_words(tx, incident) if incident.closed_at is None else "",
+        follow_ups=tuple((each.words, each.closed_at is not None) for each in follow_ups),
+        none_needed=f"{people.get(incident.none_needed_by or 0, 'somebody')}: {escape(incident.none_needed_why)}" if incident.none_needed_by else "",
+        before_id=before.id if before else None,
+        before_at=before.opened_at if before else None,
+        before_link=link_to(tx, root_key(before.id)) if before else "",
+        reopened=tuple(each.words for each in reopened),
+        checklist_link=link_to(tx, checklist_key(incident.id)),
+        status_at=incident.status_at,
     )
 
 
-def item_view(item: IncidentItem, people: dict[int, str] | None = None) -> ItemView:
+def item_view(item: IncidentItem, people: dict[int, str] | None = None, items: Iterable[IncidentItem] = ()) -> ItemView:
     """One step as messages show it; numbers begin at 1."""
-    by = (people or {}).get(item.by_id or 0, "")
-    return ItemView(item.id, item.position + 1, item.phase, item.words, item.required, item.state, by, item.at, item.note)
+    known = people or {}
+    first = tuple(each.position + 1 for each in items if each.item_key in (item.comes_after or ()) and each.state == "open")
+    return ItemView(
+        item.id, item.position + 1, item.phase, item.words, item.required, item.state, known.get(item.by_id or 0, ""), item.at, item.note,
+        item.kind, tuple(item.options or ()), known.get(item.assignee_id or 0, ""), item.due_at, item.answer, first,
+    )  # fmt: skip
 
 
 def plain_items(tx: Session, incident_id: int) -> list[Item]:
     """The steps as the rules judge them."""
     return [Item(item.position + 1, item.words, item.required, item.state) for item in items_of(tx, incident_id)]
+
+
+def standing_of(tx: Session, incident: Incident) -> Standing:
+    """All that decides whether it may close."""
+    return Standing(
+        items=tuple(plain_items(tx, incident.id)),
+        failing=tuple(failing_of(tx, incident)),
+        follow_ups=len(follow_ups_of(tx, incident.id)) + len(list(tx.scalars(select(FollowUp.id).where(FollowUp.reopened_for == incident.id)))),
+        none_needed=incident.none_needed_by is not None,
+        failing_why=incident.failing_why,
+        minutes_said=tx.scalars(select(IncidentMinutes.id).where(IncidentMinutes.incident_id == incident.id).limit(1)).first() is not None,
+    )
 
 
 def timeline_of(tx: Session, incident_id: int) -> list[tuple[datetime, str]]:
@@ -82,13 +130,15 @@ def timeline_of(tx: Session, incident_id: int) -> list[tuple[datetime, str]]:
 def doers_of(tx: Session, incident: Incident) -> list[tuple[str, int]]:
     """Who settled how many steps, the busiest first."""
     counts: dict[int, int] = {}
-    for item in items_of(tx, incident.id):
+    items = items_of(tx, incident.id)
+    for item in items:
         if item.state != "open" and item.by_id is not None:
             counts[item.by_id] = counts.get(item.by_id, 0) + 1
-    names = {person.id: named(person) for person in _people(tx, incident)}
+    names = {person.id: named(person) for person in _people(tx, incident, items)}
     return sorted(((names[person_id], steps) for person_id, steps in counts.items() if person_id in names), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _people(tx: Session, incident: Incident) -> list[Person]:
-    ids = {item.by_id for item in items_of(tx, incident.id)} | {incident.opened_by, incident.lead_id, incident.closed_by}
+def _people(tx: Session, incident: Incident, items: Sequence[IncidentItem]) -> list[Person]:
+    ids = {each for item in items for each in (item.by_id, item.assignee_id)}
+    ids |= {incident.opened_by, incident.lead_id, incident.closed_by, incident.scribe_id, incident.owner_id, incident.none_needed_by}
     return list(tx.scalars(select(Person).where(Person.id.in_([each for each in ids if each is not None]))))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from bot.blocks import Message
-from bot.incidents import flows, messages
-from bot.incidents.presses import ACTIONS, SHORTCUTS, VIEWS, close, lead, person_of, settle, words_incident
+from bot.blocks import Message, escape
+from bot.incidents import flows, follow_presses, messages, presses
+from bot.incidents.presses import SHORTCUTS, assign, close, lead, person_of, read_answer, settle, words_incident
 from bot.incidents.reading import incident_of_thread, incident_view
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
@@ -15,6 +15,7 @@ from bot.tables import Incident, IncidentItem
 
 __all__ = ["ACTIONS", "SHORTCUTS", "VIEWS", "WORDS"]
 
+EXAMPLES = {"choose": "prompt", "evidence": "https://...", "decision": "we go back to the last version", "number": "12", "person": "@lea"}
 _ELSEWHERE = "This works in the thread of an incident: mention me there. `/aiops incident` lists the open incidents."
 
 
@@ -44,6 +45,12 @@ def _on_step(tx: Session, press: Press, wanted: str) -> Answer:
     words = " ".join(press.words[1:])
     if wanted == "waived" and not words:
         return Tell(Message(f"Waiving needs a reason: `waive {number} because ...`."))
+    if wanted == "done" and item.kind != "confirm" and item.state == "open":
+        flows.may_settle(tx, incident, press.actor, wanted, required=item.required)
+        read = read_answer(tx, item, words)
+        if read.wrong:
+            return Tell(Message(f"Step {number} asks for an answer. {escape(read.wrong)} For example `done {number} {EXAMPLES[item.kind]}`."))
+        return settle(tx, press, item, wanted, read.note, read.answer)
     return settle(tx, press, item, wanted, words)
 
 
@@ -82,6 +89,28 @@ def _here(tx: Session, press: Press) -> Incident | None:
     return incident_of_thread(tx, press.channel, press.thread_ts)
 
 
+def words_assign(tx: Session, press: Press) -> Answer:
+    """`assign 3 to @lea`."""
+    incident = _here(tx, press)
+    if incident is None:
+        return Tell(Message(_ELSEWHERE))
+    number = press.words[0].strip(".,#") if press.words else ""
+    item = flows.item_numbered(tx, incident.id, int(number)) if number.isdigit() and len(number) < 6 else None
+    named = [word for word in press.words[1:] if word.lower() != "to"]
+    if item is None or len(named) != 1:
+        return Tell(Message("Write a step's number and a person, such as `assign 3 to @lea`. `checklist` shows the numbers."))
+    me = press.actor.slack_id or press.actor.email or ""
+    return assign(tx, press, item, me if named[0].lower() == "me" else named[0])
+
+
+def words_follow_up(tx: Session, press: Press) -> Answer:
+    """`followup @lea test every new prompt`: in the thread."""
+    incident = _here(tx, press)
+    return Tell(Message(_ELSEWHERE)) if incident is None else follow_presses.said(tx, press, incident)
+
+
+ACTIONS: dict[str, Handler] = {**presses.ACTIONS, **follow_presses.ACTIONS}
+VIEWS: dict[str, Handler] = {**presses.VIEWS, **follow_presses.VIEWS}
 WORDS: dict[str, Handler] = {
     "incident": words_incident,
     "incidents": words_incident,
@@ -92,4 +121,7 @@ WORDS: dict[str, Handler] = {
     "close": words_close,
     "lead": words_lead,
     "checklist": words_checklist,
+    "assign": words_assign,
+    "followup": words_follow_up,
+    "followups": follow_presses.words_follow_ups,
 }

@@ -75,7 +75,7 @@ def shared_registry(tx: Session) -> dict[str, Any]:
     shared = _SHARED.get(key)
     if shared is None:
         document = tx.scalars(select(Registry.document).where(Registry.id == newest.id)).one()
-        shared = {part: document[part] for part in ("workspace", "people", "ladders", "rotations", "upstreams") if part in document}
+        shared = {part: document[part] for part in ("workspace", "people", "ladders", "rotations", "upstreams", "protocols") if part in document}
         shared["depends_on"] = {slug: agent["depends_on"] for slug, agent in document.get("agents", {}).items() if agent.get("depends_on")}
         if len(_SHARED) >= 16:
             _SHARED.clear()

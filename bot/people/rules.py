@@ -18,6 +18,7 @@ class Role(StrEnum):
     RESPONDER = "responder"  # they acknowledged or took the page, or lead the incident
     LEAD = "lead"
     ROTATION = "in the rotation"  # takes turns in the rotation in question
+    NAMED = "named for requests"  # may answer the request in question, and did not trigger what it asks
     REVIEWER = "reviewer"
     CHANNEL = "channel member"  # a full member of the agent's owner channel
     MEMBER = "member"  # a full member of the workspace
@@ -54,6 +55,10 @@ class Act(StrEnum):
     WORK_INCIDENT = "do an incident's steps"
     WAIVE = "waive a required step with a reason"
     CLOSE_INCIDENT = "close an incident"
+    FOLLOW_UP = "close or change a follow-up"
+    TAKE_REQUEST = "claim or answer what an agent hands over"
+    DECIDE_REQUEST = "approve or reject what an agent asks"
+    UNDO_APPROVAL = "take an approval back"
     AWAY = "declare one's own absence"
     ON_CALL = "take, give or take back a shift of a rotation"
 
@@ -96,6 +101,10 @@ RULES: dict[Act, Rule] = {
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),
     Act.WAIVE: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A required step is waived by an owner of the agent, the responder, or a lead."),
     Act.CLOSE_INCIDENT: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "An incident is closed by an owner of the agent, the responder, or a lead."),
+    Act.TAKE_REQUEST: Rule(_OWNERS | {Role.NAMED, Role.CHANNEL, Role.LEAD}, "A hand-off is taken by those named for it, an owner of the agent, or a lead."),
+    Act.DECIDE_REQUEST: Rule(frozenset({Role.NAMED}), "Only those named for it may decide this, and nobody decides what they triggered themselves."),
+    Act.UNDO_APPROVAL: Rule(_OWNERS | {Role.NAMED, Role.LEAD}, "An approval is taken back by those who may give it, an owner of the agent, or a lead."),
+    Act.FOLLOW_UP: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A follow-up is closed or changed by whoever has it, an owner of the agent, the incident's lead, or a lead."),
     Act.AWAY: Rule(_ANY_MEMBER, "Absences are for full members of this workspace."),
     Act.ON_CALL: Rule(frozenset({Role.ROTATION, Role.LEAD}), "Shifts are changed by the people of the rotation, or by a lead."),
 }

@@ -10,29 +10,11 @@ from sqlalchemy import select
 from bot.incidents.protocol import PHASES, PROTOCOL, steps_of
 from bot.incidents.rules import Change, what_changes
 from bot.surface.press import Ask, Mend, Quiet
-from bot.tables import Decision, Incident, IncidentItem, Output, TimelineEntry
+from bot.tables import Decision, Incident, Output
+from tests.incidents.acts import LIST, ROOT, close, do, follow_up, incident, items, opened, timeline
 from tests.paging.world import CHANNEL, World, text_of
 
-ROOT, LIST = "incident:1", "incident:1:checklist"
 REQUIRED = [n for n, step in enumerate(steps_of(PROTOCOL), 1) if step.required]
-
-
-def opened(world: World) -> World:
-    world.run("failed")
-    assert "Incident #1 is open" in text_of(world.press("omar", "incidents.open", "page:1"))
-    return world
-
-
-def incident(world: World) -> Incident:
-    return world.do(lambda tx: tx.scalars(select(Incident)).one())
-
-
-def items(world: World) -> dict[int, IncidentItem]:
-    return {item.position + 1: item for item in world.do(lambda tx: tx.scalars(select(IncidentItem)).all())}
-
-
-def timeline(world: World) -> list[str]:
-    return [entry.words for entry in world.do(lambda tx: tx.scalars(select(TimelineEntry).order_by(TimelineEntry.id)).all())]
 
 
 def in_thread(world: World, who: str, words: str) -> str:
@@ -59,7 +41,7 @@ def test_it_closes_only_when_required_steps_are_done_or_waived(world: World) -> 
     assert f"{len(REQUIRED)} required steps are neither done nor waived" in refused
     assert "1. Stop the harm" in refused
     for number in REQUIRED[:-1]:
-        assert world.press("ben", "incidents.done", f"item:{items(world)[number].id}") == Quiet()
+        assert do(world, "ben", number) == Quiet()
     assert "One required step is neither done nor waived" in text_of(world.press("omar", "incidents.close", "incident:1"))
     last = items(world)[REQUIRED[-1]]
     form = world.press("omar", "incidents.item", f"waive:{last.id}")
@@ -67,12 +49,15 @@ def test_it_closes_only_when_required_steps_are_done_or_waived(world: World) -> 
     assert world.press("omar", "incidents.waive", form.view["private_metadata"], how="view", values={"reason": "  "}) == Mend({"reason": "A waived step needs a reason."})
     assert world.press("omar", "incidents.waive", form.view["private_metadata"], how="view", values={"reason": "the vendor does it"}) == Quiet()
     world.clock.move(timedelta(hours=2, minutes=5))
-    assert world.press("omar", "incidents.close", "incident:1") == Quiet()
+    world.run("ok")
+    assert "There is no follow-up yet" in text_of(close(world))
+    assert follow_up(world) == Quiet()
+    assert close(world) == Quiet()
     assert incident(world).state == "closed"
     told = world.lines(ROOT)[-1]
-    assert told.startswith("Incident #1 is closed by Omar after 2 h 5 min. Who did what: Ben (8 steps), Omar (1 step).")
+    assert told.startswith("Incident #1 is closed by Omar after 2 h 5 min. Who did what: Ben (7 steps), Omar (1 step).")
     assert "(the vendor does it)" in told
-    assert world.buttons(ROOT) == []
+    assert world.buttons(ROOT) == ["Review"]
     assert world.buttons(LIST) == []
     assert "closed: its checklist stays as it was" in text_of(world.press("ben", "incidents.done", f"item:{items(world)[1].id}"))
     assert "closed already" in text_of(world.press("omar", "incidents.close", "incident:1"))
@@ -231,7 +216,8 @@ def test_long_names_stay_within_slacks_limits(world: World) -> None:
     world.run("failed", error="<" * 5000)
     world.press("omar", "incidents.open", "page:1")
     for number in items(world):
-        world.press("omar", "incidents.note", f"item:{items(world)[number].id}", how="view", values={"note": "<&>" * 1000})
+        world.press("omar", "incidents.note", f"item:{items(world)[number].id}", how="view", values={"note": "<&>" * 1000, "answer": "prompt" if items(world)[number].kind == "choose" else "<&>" * 500})
+    follow_up(world, words="<&>" * 1000)
     world.press("omar", "incidents.close", "incident:1")
     rows = world.rows()
     assert len(rows) > 6

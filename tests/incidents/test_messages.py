@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from bot.incidents import messages
+from bot.incidents import forms, messages
 from bot.incidents.messages import IncidentView, ItemView
 from bot.incidents.protocol import PROTOCOL, steps_of
+from bot.incidents.rules import Blocked, Failing
 from bot.workspace.blocks import check_blocks, check_view
 
 AT = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ Closed after 5 hours. Lead: Omar. Since <!date^1795144320^{date_short_pretty} at
 
 
 def test_what_refuses_and_what_closes() -> None:
-    assert messages.refused_words(OPEN, ITEMS[:2]).text == snapshot("""\
+    assert messages.refused_words(OPEN, Blocked(ITEMS[:2], (), False)).text == snapshot("""\
 Incident #3 cannot be closed yet. 2 required steps are neither done nor waived:
 • 1. Stop the harm: put the agent under human review, or stop it, if what it makes can do damage.
 • 2. Say who does its work meanwhile, and what happens to what is half done.
@@ -56,8 +57,8 @@ def test_any_incident_stays_within_slacks_limits(agent: str, title: str, note: s
     items = tuple(replace(item, state=("open", "done", "waived")[item.number % 3], by=agent, at=AT, note=note, words=item.words + note) for item in ITEMS)
     view = replace(OPEN, agent=agent, title=title, items=items, lead=agent)
     told = [messages.root_message(view), messages.checklist_message(view), messages.one_message(view, [(AT, note)] * 30), messages.list_message([view] * 20)]
-    for message in [*told, messages.closing_words(view, [(agent, 1)] * 40), messages.refused_words(view, items)]:
+    for message in [*told, messages.closing_words(view, [(agent, 1)] * 40), messages.refused_words(view, Blocked(items, tuple(Failing(agent, title, AT) for _ in range(20)), True))]:
         check_blocks(message.want()["blocks"], "message")
         assert 0 < len(message.want()["text"]) < 4000
-    for form in (messages.note_form(items[0]), messages.waive_form(items[0]), messages.open_form([("a", agent)] * 100, "a", title[:300], {"page": 1})):
+    for form in (*map(forms.item_form, items), forms.waive_form(items[0]), forms.open_form([("a", agent)] * 100, "a", title[:300], {"page": 1}), forms.closing_form(1, [(n, agent, 5) for n in range(30)], ask_reason=title)):
         check_view(form, "modal")

@@ -15,6 +15,7 @@ from bot.checks import flows as checks
 from bot.clock import MovedClock
 from bot.db import Database
 from bot.incidents import flows as incidents
+from bot.incidents.following import follow_ups_step
 from bot.incidents.slack import ACTIONS as INCIDENT_ACTIONS
 from bot.incidents.slack import SHORTCUTS, VIEWS
 from bot.incidents.slack import WORDS as INCIDENT_WORDS
@@ -86,7 +87,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step, settle_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, follow_ups_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step, settle_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
