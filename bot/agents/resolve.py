@@ -77,6 +77,15 @@ def _look_up(tx: Session, read: Read, found: Resolved) -> Iterator[Mistake]:
             yield from wrong((*at, "reviews", "reviewers", i), why_not_anybody(tx, ref, names))
         for i, ref in enumerate(agent.get("may_take") or []):
             yield from wrong((*at, "may_take", i), why_not_anybody(tx, ref, names))
+        for part in ("approvals", "handoffs"):
+            given = agent.get(part) or {}
+            for i, ref in enumerate(given.get("by", [])):
+                yield from wrong((*at, part, "by", i), why_not_anybody(tx, ref, names))
+            if queue := given.get("in"):
+                yield from wrong((*at, part, "in"), why_not_channel(tx, queue, find_channel(tx, queue)))
+        for i, rule in enumerate(agent.get("permissions", [])):
+            if ref := rule.get("agreed_by"):
+                yield from wrong((*at, "permissions", i, "agreed_by"), why_not_person(tx, ref, names))
         for name, given in agent.get("inputs", {}).items():
             if ref := given.get("owner"):
                 yield from wrong((*at, "inputs", name, "owner"), why_not_person(tx, ref, names))

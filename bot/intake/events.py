@@ -244,7 +244,67 @@ class HeartbeatEvent(Event):
     note: Note | None = Field(None, description="What it said: kept as evidence.")
 
 
-AnyEvent = RunEvent | OutputEvent | RatingEvent | EvaluationEvent | OutcomeEvent | MeasureEvent | CostEvent | ChangeEvent | HeartbeatEvent
+class TalkLine(Part):
+    """One line of the conversation that led to it."""
+
+    who: Short | None = None
+    text: Note
+
+
+class Link(Part):
+    """Where more can be seen."""
+
+    title: Short | None = None
+    url: str = Field(max_length=2000, pattern=r"^https?://[^\s<>|]+$")
+
+
+class RequestContext(Part):
+    """What a person needs to know to answer."""
+
+    conversation: list[TalkLine] = Field(default_factory=list, max_length=100, description="What was said so far; the last lines are shown.")
+    attempts: list[Note] = Field(default_factory=list, max_length=50, description="What the agent tried.")
+    would_do: Note | None = Field(None, description="What it would do, in words.")
+    links: list[Link] = Field(default_factory=list, max_length=20)
+
+
+class ActionPart(Part):
+    """Exactly what the agent wants to do: a yes holds for this and nothing else."""
+
+    name: str = Field(min_length=1, max_length=128, description="Such as refund.create.")
+    on: str = Field("", max_length=256, description="What it is done to, such as order/1234.")
+    as_: str | None = Field(None, alias="as", max_length=254, description="The identity it acts as.")
+    params: dict[str, Any] = Field(default_factory=dict, description="All it is done with; shown whole to whoever approves.")
+
+
+class RequestEvent(Event):
+    """The agent asks a person: a hand-off, or an approval; or takes such a request back."""
+
+    noun: ClassVar[str] = "a request"
+
+    type: Literal["request"]
+    kind: Literal["handoff", "approval"] | None = Field(None, description="handoff: a person is to take over. approval: may it do this?")
+    title: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = Field(None, description="What it is about, in a line.")
+    context: RequestContext | None = None
+    action: ActionPart | None = Field(None, description="Of an approval: exactly what would be done.")
+    triggered_by: PersonRef | None = Field(None, description="Who had the agent do this (Slack id or e-mail): they may not approve it.")
+    deadline: Moment | None = Field(None, description="After this no answer helps any more.")
+    withdraws: Ident | None = Field(None, description="Instead of all that: the id of a request that needs no answer any more.")
+    note: Note | None = Field(None, description="Why it is withdrawn.")
+
+    @model_validator(mode="after")
+    def _asks_or_withdraws(self) -> RequestEvent:
+        asks = [name for name in ("kind", "title", "context", "action", "triggered_by", "deadline") if getattr(self, name) is not None]
+        if self.withdraws is not None and asks:
+            raise PydanticCustomError("ends_early", "a request that withdraws another says nothing of its own: leave out `" + "`, `".join(asks) + "`", {"field": asks[0]})
+        if self.withdraws is None and (self.kind is None or self.title is None):
+            missing = "kind" if self.kind is None else "title"
+            raise PydanticCustomError("missing_one", f"`{missing}` is missing in a request (or `withdraws`, with the id of one to take back)", {"field": missing})
+        if self.action is not None and self.kind == "handoff":
+            raise PydanticCustomError("ends_early", "a hand-off has no `action`: ask for an approval, or tell in `context.would_do`", {"field": "action"})
+        return self
+
+
+AnyEvent = RequestEvent | RunEvent | OutputEvent | RatingEvent | EvaluationEvent | OutcomeEvent | MeasureEvent | CostEvent | ChangeEvent | HeartbeatEvent
 
 KINDS: dict[str, type[AnyEvent]] = {
     "run": RunEvent,
@@ -256,8 +316,9 @@ KINDS: dict[str, type[AnyEvent]] = {
     "measure": MeasureEvent,
     "change": ChangeEvent,
     "heartbeat": HeartbeatEvent,
+    "request": RequestEvent,
 }
-LATER = ("request",)  # known by name, not yet taken by this version
+LATER: tuple[str, ...] = ()  # known by name, not yet taken by this version
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "run": {"id": "r1", "type": "run", "agent": "support-triage", "at": "2026-11-20T08:00:00Z", "status": "ok", "started_at": "2026-11-20T07:59:58Z", "ended_at": "2026-11-20T08:00:00Z", "model": "gpt-4o", "version": "prompt-14", "stage": "autonomous", "tokens": {"input": 812, "cached": 0, "output": 96}, "cost": {"amount": "0.0031", "currency": "USD"}, "parent_run": None, "trace_id": None, "error": None, "input": {"fields": ["order_id", "text"], "rejected": 0}},
@@ -269,4 +330,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "cost": {"id": "k1", "type": "cost", "agent": "support-triage", "at": "2026-11-20T08:00:00Z", "run": "r1", "kind": "search", "amount": "0.005", "currency": "USD"},
     "change": {"id": "h1", "type": "change", "agent": "support-triage", "at": "2026-11-20T07:00:00Z", "input": "system-prompt", "version": "prompt-15", "note": "Knows the new return policy."},
     "heartbeat": {"id": "b1", "type": "heartbeat", "agent": "support-triage", "at": "2026-11-20T03:04:00Z", "check": "nightly", "status": "success", "run": "r1", "exit_code": 0, "note": "812 tickets read."},
+    "request": {"id": "q1", "type": "request", "agent": "support-triage", "at": "2026-11-20T08:00:00Z", "kind": "approval", "title": "Refund 120 EUR to order 1234", "context": {"conversation": [{"who": "customer", "text": "The parcel came broken."}], "attempts": ["Offered a replacement: declined."], "would_do": "Refund the whole order.", "links": [{"title": "order", "url": "https://shop.example.com/orders/1234"}]}, "action": {"name": "refund.create", "on": "order/1234", "as": "svc-triage@example.com", "params": {"amount": 120, "currency": "EUR"}}, "triggered_by": "U0LEA", "deadline": "2026-11-20T12:00:00Z"},
 }  # fmt: skip

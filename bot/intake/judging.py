@@ -76,7 +76,7 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
         content = orjson.dumps({k: v for k, v in raw.items() if v is not None}, option=orjson.OPT_SORT_KEYS)
     except (TypeError, orjson.JSONEncodeError):
         return _unclean(index, raw)
-    if b"\\u0000" in content and (found := _find_text(raw, "\0")) is not None:
+    if b"\\u0000" in content and (found := find_text(raw, "\0")) is not None:
         return _refuse(index, raw, found, "nul", f"{_quoted(found)} contains the character U+0000, which cannot be stored: remove it")
     validator = _VALIDATORS.get(named) if isinstance(named, str) else None
     if validator is None:
@@ -119,16 +119,16 @@ def _wrong_type(raw: dict[str, Any], named: Any) -> tuple[str, str]:
 
 def _unclean(index: int, raw: dict[str, Any]) -> Refusal:
     """orjson would not write it: a lone surrogate, an integer beyond 64 bits, or endless nesting."""
-    if _depth(raw) > DEPTH:
+    if depth_of(raw) > DEPTH:
         return _refuse(index, raw, None, "too_deep", f"the event is nested deeper than {DEPTH}")
-    found = _find_text(raw, None)
+    found = find_text(raw, None)
     if found is not None:
         return _refuse(index, raw, found, "bad_text", f"{_quoted(found)} contains half of a character (a lone surrogate, or bytes that are not UTF-8): send valid UTF-8")
     return _refuse(index, raw, None, "bad_value", f"a number is too large: integers go from 0 to {LARGEST}")
 
 
 def _first_error(index: int, raw: dict[str, Any], error: ValidationError) -> Refusal:
-    if _depth(raw) > DEPTH:
+    if depth_of(raw) > DEPTH:
         return _refuse(index, raw, None, "too_deep", f"the event is nested deeper than {DEPTH}")
     told = error.errors(include_url=False, include_input=False)
     # A forgotten or misspelled field explains the rest best.
@@ -165,6 +165,7 @@ def _place(error: Any) -> list[str]:
 def _pattern_words(field: str) -> str:
     return {
         "person": "a Slack id such as U0LEA, or an e-mail address",
+        "triggered_by": "a Slack id such as U0LEA, or an e-mail address",
         "currency": "an ISO 4217 code such as USD",
         "channel": "a channel's id such as C0123ABC",
         "ts": "a message's ts such as 1763625600.000100",
@@ -192,7 +193,7 @@ def _quoted(field: str | None) -> str:
     return f"`{field}`" if field else "the event"
 
 
-def _find_text(value: Any, wanted: str | None) -> str | None:
+def find_text(value: Any, wanted: str | None) -> str | None:
     """The dotted name of the first text (or key) with `wanted` in it, or with a lone surrogate where None."""
     waiting: list[tuple[str, Any]] = [("", value)]
     while waiting:
@@ -220,7 +221,7 @@ def _has(text: str, wanted: str | None) -> bool:
     return False
 
 
-def _depth(value: Any) -> int:
+def depth_of(value: Any) -> int:
     """How deep objects and lists are nested; stops counting beyond DEPTH."""
     deep, level = 0, [value]
     while level and deep <= DEPTH:

@@ -122,7 +122,8 @@ def page(document: dict[str, Any]) -> str:
             needed = " <b>needed</b>" if field in schema.get("required", []) else ""
             parts.append(f"<tr><td><code>{escape(field)}</code>{needed}</td><td>{code(_shape(found))}</td><td>{code(found.get('description', ''))}</td></tr>")
         parts.append(f"</table><pre>{escape(_dump(EXAMPLES[name]))}</pre>")
-    parts.append(f"<p>Known by name, not yet accepted by this version: {', '.join(LATER)}.</p>")
+    if LATER:
+        parts.append(f"<p>Known by name, not yet accepted by this version: {', '.join(LATER)}.</p>")
     parts.append(described.sections())
     parts.append("<h2>GET /v1/whoami</h2><p>What this token may do: its scopes, its agents, when it expires.</p>")
     return "".join([*parts, "</main></html>"])

@@ -15,6 +15,7 @@ from bot.intake.events import (
     MeasureEvent,
     OutcomeEvent,
     OutputEvent,
+    RequestEvent,
     RunEvent,
 )
 from bot.intake.judging import Item
@@ -73,6 +74,21 @@ EVALUATIONS = Columns(
         ("explanation", "text"),
     ),
 )
+REQUESTS = Columns(
+    "requests",
+    (
+        *_HEAD,
+        ("kind", "text"),
+        ("title", "text"),
+        ("context", "json"),
+        ("action", "json"),
+        ("action_hash", "text"),
+        ("triggered_by", "bigint"),
+        ("deadline_at", "timestamptz"),
+        ("state", "text"),
+    ),
+)
+REQUEST_ENDS = Columns("request_ends", (*_HEAD, ("request_id", "bigint"), ("note", "text")))
 OUTCOMES = Columns("outcomes", (*_HEAD, ("output_id", "bigint"), ("person_id", "bigint"), ("result", "text"), ("seconds", "bigint")))
 MEASURES = Columns("measures", (*_HEAD, ("name", "text"), ("value", "text"), ("number", "float8"), ("unit", "text"), ("output", "text")))
 COSTS = Columns("costs", (*_HEAD, ("local_day", "text"), ("run", "text"), ("kind", "text"), ("nano", "bigint"), ("currency", "text")))
@@ -159,3 +175,14 @@ def change_row(item: Item, event: ChangeEvent, received: Any, stamp: Stamp) -> R
 def ping_row(item: Item, event: HeartbeatEvent, received: Any, stamp: Stamp, check_id: int) -> Row:
     head = (item.agent.id, event.id, stamp(event.at), received, item.content)
     return (*head, check_id, event.status, event.run, event.exit_code, event.note, "event")
+
+
+def request_row(item: Item, event: RequestEvent, received: Any, stamp: Stamp, action: dict[str, Any] | None, action_hash: str | None, person_id: int | None) -> Row:
+    head = (item.agent.id, event.id, stamp(event.at), received, item.content)
+    context = event.context.model_dump(exclude_none=True) if event.context is not None and item.agent.store_text else None
+    deadline = stamp(event.deadline) if event.deadline is not None else None
+    return (*head, event.kind, event.title, as_json(context), as_json(action), action_hash, person_id, deadline, "open")
+
+
+def request_end_row(item: Item, event: RequestEvent, received: Any, stamp: Stamp, request_id: int) -> Row:
+    return (item.agent.id, event.id, stamp(event.at), received, item.content, request_id, event.note)

@@ -14,11 +14,20 @@ from bot.feedback.flows import RatingIn, outputs_arrived, rate_many
 from bot.intake import rows
 from bot.intake.bulk import Columns, Key, Row, hold_outputs, insert_new
 from bot.intake.counted import count
-from bot.intake.events import EvaluationEvent, HeartbeatEvent, OutcomeEvent, OutputEvent, RatingEvent, RunEvent
+from bot.intake.events import (
+    EvaluationEvent,
+    HeartbeatEvent,
+    OutcomeEvent,
+    OutputEvent,
+    RatingEvent,
+    RequestEvent,
+    RunEvent,
+)
 from bot.intake.judging import Item
 from bot.intake.noticing import first_heard, look_at_failures
 from bot.intake.once import fresh_of, insert_once, output_ids_of, people_of
 from bot.intake.places import heard_as, take_over
+from bot.intake.requests import asked, withdrawn
 from bot.intake.work import Learned, Work
 from bot.quality.counting import CHANGES, OUTPUTS
 from bot.quality.flows import mark_dirty, reobserve
@@ -226,6 +235,20 @@ def _plain(columns: Columns, make: Any) -> Any:
     return store_them
 
 
+def _requests(work: Work, items: list[Item]) -> None:
+    if not work.live:
+        for item in items:
+            item.refuse("type", "not_imported", "a request asks somebody now: history is imported without requests")
+        return
+    asking: list[tuple[Item, RequestEvent]] = []
+    ending: list[tuple[Item, RequestEvent]] = []
+    for item in items:
+        assert isinstance(item.event, RequestEvent)
+        (asking if item.event.withdraws is None else ending).append((item, item.event))
+    asked(work, asking)
+    withdrawn(work, ending)
+
+
 ORDER: dict[str, Any] = {
     "run": _runs,
     "output": _outputs,
@@ -236,6 +259,7 @@ ORDER: dict[str, Any] = {
     "measure": _plain(rows.MEASURES, rows.measure_row),
     "change": _plain(rows.CHANGES, rows.change_row),
     "heartbeat": _heartbeats,
+    "request": _requests,
 }
 
 

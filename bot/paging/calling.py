@@ -138,6 +138,7 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
     down = slack_is_down(tx)
     told = or_(Call.confirm_by <= now, OutMessage.shown_rev > 0, OutMessage.state.in_(("failed", "dropped")), *([Call.route == "slack"] if down else []))
     sought = select(Call, OutMessage).join(OutMessage, OutMessage.key == Call.message_key).where(Call.confirm_by.is_not(None), told)
+    sought = sought.join(Climb, Climb.id == Call.climb_id).where(Climb.subject_kind == "page")
     rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True, key_share=True)).all()
     for call, row in rows:
         try:

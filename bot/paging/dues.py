@@ -34,7 +34,7 @@ def somebody_to_call(tx: Session, now: datetime) -> bool:
     """Whether a rung is due, or a call that waits for its confirmation has an answer or none in time."""
     if tx.scalars(select(Climb.id).where(Climb.next_at.is_not(None), may_be_due(now)).limit(1)).first() is not None:
         return True
-    waiting = select(Call.id).where(Call.confirm_by.is_not(None))
+    waiting = select(Call.id).join(Climb, Climb.id == Call.climb_id).where(Climb.subject_kind == "page", Call.confirm_by.is_not(None))
     if slack_is_down(tx):
         return tx.scalars(waiting.limit(1)).first() is not None
     told = or_(Call.confirm_by <= now, OutMessage.shown_rev > 0, OutMessage.state.in_(("failed", "dropped")))

@@ -487,9 +487,9 @@ def upgrade() -> None:
             postgresql_where=sa.text("look_at IS NOT NULL"),
         )
         batch_op.create_foreign_key(batch_op.f("fk_incidents_none_needed_by"), "people", ["none_needed_by"], ["id"])
-        batch_op.create_foreign_key(batch_op.f("fk_incidents_before_id"), "incidents", ["before_id"], ["id"])
-        batch_op.create_foreign_key(batch_op.f("fk_incidents_owner_id"), "people", ["owner_id"], ["id"])
         batch_op.create_foreign_key(batch_op.f("fk_incidents_scribe_id"), "people", ["scribe_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_owner_id"), "people", ["owner_id"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_incidents_before_id"), "incidents", ["before_id"], ["id"])
 
     with op.batch_alter_table("pages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("parent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -641,9 +641,9 @@ def downgrade() -> None:
         batch_op.drop_column("parent_id")
 
     with op.batch_alter_table("incidents", schema=None) as batch_op:
-        batch_op.drop_constraint(batch_op.f("fk_incidents_scribe_id"), type_="foreignkey")
-        batch_op.drop_constraint(batch_op.f("fk_incidents_owner_id"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_incidents_before_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_owner_id"), type_="foreignkey")
+        batch_op.drop_constraint(batch_op.f("fk_incidents_scribe_id"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_incidents_none_needed_by"), type_="foreignkey")
         batch_op.drop_index(
             "ix_incidents_look_at",

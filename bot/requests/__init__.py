@@ -1,0 +1,1 @@
+"""What agents ask of people: hand-offs and approvals, and what they may do without asking."""
