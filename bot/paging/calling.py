@@ -19,7 +19,7 @@ from bot.paging import messages, rules, showing, watching
 from bot.paging.holding import hold_before_call
 from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
-from bot.paging.viewing import page_view
+from bot.paging.viewing import page_view, with_calls
 from bot.people.quiet_hours import quiet_until
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person, Problem
 
@@ -66,12 +66,12 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
     round, earlier = climb.round, calls_of(tx, page.id)
     before = len(earlier)
     reach = take_rung(tx, now, climb, agent)
-    notes = list(reach.notes)
+    notes, view = list(reach.notes), page_view(tx, page)  # as it stands before these calls, for all of them
     for person in reach.people:
         quiet = quiet_until(person, now)
         routes = rules.routes_at_once(rules.routes_of(person.slack_id, person.wake, person.addresses), quiet=quiet is not None)
         for route in routes:
-            call_person(tx, now, climb, page, person, route=route, round=round, rung=reach.last, role=reach.words, before=before, links=links)
+            call_person(tx, now, climb, page, person, route=route, round=round, rung=reach.last, role=reach.words, before=before, links=links, view=view)
         if quiet is not None and not page.test:
             notes.append(quiet_note(person, quiet, routes[1:]))
     if reach.channel:
@@ -81,7 +81,7 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
         showing.add_line(tx, now, page, f"called:{climb.id}:{round}:{reach.last}", told)
         words = f"called {reach.names()}"
         audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": notes})
-    showing.show_page(tx, now, page)
+    showing.show_page(tx, now, page, view=with_calls(tx, page, climb, view))
 
 
 def _whom(tx: Session, call: Call) -> str:
@@ -96,7 +96,7 @@ def quiet_note(person: Person, until: datetime, more: Sequence[str]) -> str:
 
 
 def call_person(
-    tx: Session, now: datetime, climb: Climb, page: Page, person: Person, *, route: str, round: int, rung: int, role: str, before: int, links: Links | None
+    tx: Session, now: datetime, climb: Climb, page: Page, person: Person, *, route: str, round: int, rung: int, role: str, before: int, links: Links | None, view: messages.PageView | None = None
 ) -> None:
     """One new post to one person by one route, and the row that waits for its confirmation."""
     key = f"call:{climb.id}:{round}:{rung}:{person.id}" + ("" if route == "slack" else f":{route}")
@@ -106,7 +106,7 @@ def call_person(
     # A link in the DM would only repeat the button; elsewhere it is the only way to answer.
     link = links.acknowledge(now, page.id, person.id) if links is not None and route != "slack" else None
     told = messages.call_message(
-        page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
+        view or page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
     outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route, topic=showing.topic_of(page) if route == "email" else "")
     tx.add(

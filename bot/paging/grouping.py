@@ -33,9 +33,12 @@ def put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> P
     tx.add(page)
     tx.flush()
     problem.page_id = page.id
-    start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
+    climb = start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
     audit.record(tx, now, "page.open", f"page:{page.id}", came_from="timer", words=problem.says, evidence=dict(problem.evidence))
-    showing.show_page(tx, now, page, wait=True)
+    if climb.next_at is not None and climb.next_at <= now:
+        showing.announce(tx, now, page, agent, problem)
+    else:
+        showing.show_page(tx, now, page)
     return page
 
 

@@ -14,7 +14,7 @@ from bot.blocks import Message
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages
-from bot.paging.reading import calls_of
+from bot.paging.reading import calls_of, problem_view
 from bot.paging.scope import agents_on
 from bot.paging.viewing import page_view
 from bot.tables import Agent, Call, Page, Person, Problem
@@ -47,9 +47,9 @@ def topic_of(page: Page) -> str:
 
 @dataclass
 class _Waiting:
-    """What is shown at the end: pages (and whether the first post waits for the first call), and lines of their history."""
+    """What is shown at the end: pages (in their order), and lines of their history."""
 
-    pages: dict[int, bool] = field(default_factory=dict)
+    pages: dict[int, None] = field(default_factory=dict)
     lines: list[tuple[int, str, Message]] = field(default_factory=list)
 
 
@@ -66,24 +66,35 @@ def gathered(tx: Session, now: datetime) -> Iterator[None]:
     finally:
         tx.info.pop(_GATHERED, None)
     found = {page_id: page for page_id in sorted(waiting.pages) if (page := tx.get(Page, page_id)) is not None}  # else what opened it was rolled back
-    for page_id, page in found.items():
-        show_page(tx, now, page, wait=waiting.pages[page_id])
+    for page in found.values():
+        show_page(tx, now, page)
     for page_id, name, message in waiting.lines:
         if page_id in found:
             add_line(tx, now, found[page_id], name, message)
 
 
-def show_page(tx: Session, now: datetime, page: Page, *, wait: bool = False) -> None:
-    """Write the present state to all its places; what did not change is no edit."""
+def announce(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem) -> None:
+    """The first words of a page whose first call is due at once: that call shows the whole of it, before this is sent.
+
+    Where 500 owners fail in one moment, looking everything up twice would keep the last of them waiting.
+    """
+    if agent.channel_id:
+        view = messages.PageView(page.id, agent.name, page.severity, page.opened_at, (problem_view(problem),))
+        outbox.show(tx, now, key=root_key(page.id), to=agent.channel_id, message=messages.page_message(view, place="channel"), priority=Priority.PAGE, due_at=page.opened_at + SOON)
+
+
+def show_page(tx: Session, now: datetime, page: Page, *, view: messages.PageView | None = None) -> None:
+    """Write the present state to all its places; what did not change is no edit. `view` saves a look, where it is of now."""
     waiting: _Waiting | None = tx.info.get(_GATHERED)
     if waiting is not None:
-        waiting.pages[page.id] = waiting.pages.get(page.id, False) or wait
+        waiting.pages[page.id] = None
         return
     tx.flush()
-    view = page_view(tx, page)
+    view = view or page_view(tx, page)
     calls = calls_of(tx, page.id)
+    calling = now < page.opened_at + SOON and not (page.acked_at or page.resolved_at or page.parent_id or page.quiet_until)
     if not page.test:
-        _show_in_channels(tx, now, page, view, due_at=now + SOON if wait else None)
+        _show_in_channels(tx, now, page, view, due_at=page.opened_at + SOON if not calls and calling else None)
     told = messages.page_message(view, place="dm")
     for person in _in_slack(tx, page, calls):
         outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE)

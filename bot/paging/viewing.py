@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.dependencies import graph_of
 from bot.agents.reading import owners_named_of, spec_of
-from bot.blocks import channel_link, clip
+from bot.blocks import channel_link, clip, escape
 from bot.ladders.flows import next_call
 from bot.paging.reading import calls_of, named, problem_view, quiet_words
 from bot.paging.views import CallView, DownView, PageView, ProblemView, RootView
-from bot.paging.words import LISTED, lead
+from bot.paging.words import LISTED, lead, listed
+from bot.stages import orders
 from bot.stages.flows import stage_of
+from bot.stages.messages import standing as order_words
+from bot.stages.versions import last_good
 from bot.tables import Agent, Call, Change, Check, Climb, Incident, Page, Person, Problem, Stage
 
 LATELY = timedelta(days=2)  # a change older than this is hardly why it fails now
@@ -36,6 +41,7 @@ def page_view(tx: Session, page: Page, *, history: str | None = None) -> PageVie
     incident = tx.scalars(select(Incident.id).where(Incident.page_id == page.id, Incident.closed_at.is_(None))).first()
     stage = stage_of(tx, agent.id)
     by = tx.get(Person, stage.by_id) if stage.by_id else None
+    order = orders.order_in_force(tx, agent.id) if not several and stage.since >= page.opened_at else None
     down, down_count = _down(tx, page)
     calls = not page.acked_at and not page.resolved_at and not page.test and page.parent_id is None and page.quiet_until is None
     agents = list(shown.values())
@@ -52,9 +58,7 @@ def page_view(tx: Session, page: Page, *, history: str | None = None) -> PageVie
         down_count=down_count,
         root=_root(tx, page),
         upstream=_upstream(tx, rows),
-        calls=tuple(_call_view(tx, call) for call in calls_of(tx, page.id)),
-        next=next_call(tx, climb, first) if climb is not None and calls else None,
-        round=climb.round if climb else 1,
+        **_calling(tx, page, climb, first, calls=calls),
         acked_by=named(acked) if acked else None,
         acked_at=page.acked_at,
         took=page.took,
@@ -65,6 +69,12 @@ def page_view(tx: Session, page: Page, *, history: str | None = None) -> PageVie
         stage=_freest(tx, on[0]) if several else stage.stage,
         ordered_by=named(by) if by and stage.since >= page.opened_at else None,
         ordered_at=stage.since,
+        order=order_words(orders.view_of(tx, agent, order)) if order is not None and order.rev == stage.rev else "",
+        obeyed=order is None or order.obeyed_at is not None,
+        orders_at=f"{agent.slug}:{stage.rev}",
+        by_hand=_by_hand(tx, agents) if page.resolved_at is None and not page.test else "",
+        roll_back=_roll_back(tx, agent, rows) if page.resolved_at is None and not page.test and not several and stage.version is None and stage.stage != "retired" else None,
+        version=stage.version if order is not None else None,
         stopped=_stopped(tx, page, on[0]) if several else (),
         resolved_at=page.resolved_at,
         resolved_why=page.resolved_why,
@@ -77,6 +87,20 @@ def page_view(tx: Session, page: Page, *, history: str | None = None) -> PageVie
         quiet=quiet_words(tx, page, rows),
         history=history,
     )
+
+
+def _by_hand(tx: Session, agents: Sequence[Agent]) -> str:
+    """What must be said before a press: the manual way of the one agent, or which of several never read their gates."""
+    if len(agents) == 1:
+        return orders.manual_way(tx, agents[0])
+    unread = [clip(each.name, 60) for each in agents if orders.manual_way(tx, each)]
+    return f"{escape(listed(unread, len(unread)))} never read {'its' if len(unread) == 1 else 'their'} gate: what is ordered must be switched by hand there, as the runbook says." if unread else ""
+
+
+def _roll_back(tx: Session, agent: Agent, rows: Sequence[Problem]) -> str | None:
+    began = min((row.since for row in rows if row.closed_at is None and row.agent_id == agent.id), default=None)
+    good = last_good(tx, agent.id, began) if began is not None else None
+    return good.version if good is not None else None
 
 
 def _problems(tx: Session, page: Page) -> tuple[list[Problem], int]:
@@ -140,6 +164,21 @@ def _freest(tx: Session, agent_ids: Sequence[int]) -> str:
 def _stopped(tx: Session, page: Page, agent_ids: Sequence[int]) -> tuple[str, ...]:
     sought = select(Agent.name).join(Stage, Stage.agent_id == Agent.id).where(Stage.stage == "suspended", Stage.since >= page.opened_at)
     return tuple(name for first in range(0, len(agent_ids), 500) for name in tx.scalars(sought.where(Agent.id.in_(agent_ids[first : first + 500])).order_by(Agent.name)))
+
+
+def with_calls(tx: Session, page: Page, climb: Climb, view: PageView) -> PageView:
+    """The same page after more calls were made: only what these change is looked up."""
+    tx.flush()
+    return replace(view, **_calling(tx, page, climb, tx.get_one(Agent, page.agent_id), calls=not page.test))
+
+
+def _calling(tx: Session, page: Page, climb: Climb | None, first: Agent, *, calls: bool) -> dict[str, Any]:
+    """Who was called, and who is next."""
+    return {
+        "calls": tuple(_call_view(tx, call) for call in calls_of(tx, page.id)),
+        "next": next_call(tx, climb, first) if climb is not None and calls else None,
+        "round": climb.round if climb else 1,
+    }
 
 
 def _call_view(tx: Session, call: Call) -> CallView:
