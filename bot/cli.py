@@ -193,6 +193,12 @@ def token_make(
     _carry("token_make", {"name": name, "scopes": scope, "agents": agent, "days": days}, json)
 
 
+@token.command("webhook-key")
+def token_webhook_key(agent: Annotated[str, typer.Argument(help="The agent's id.")], json: Json = False) -> None:
+    """Show the key with which this agent's webhook checks what it is sent."""
+    _carry("webhook_key", {"agent": agent}, json)
+
+
 @token.command("list")
 def token_list(json: Json = False) -> None:
     """List the tokens (never their secrets)."""

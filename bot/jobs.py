@@ -42,6 +42,7 @@ from bot.paging.reading import open_pages
 from bot.paging.stats import span_lines, stats
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
+from bot.routes.webhook import key_of_agent
 from bot.status import messages as status_words
 from bot.status.http import as_json, depth_as_json
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
@@ -286,6 +287,21 @@ class _Jobs:
             yield await self.lanes.write(work)
         except ValueError as error:
             yield {"error": str(error), "exit": WRONG_INPUT}
+
+    async def do_webhook_key(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, slug, signer = self.clock.now(), str(args["agent"]), self.house.signer
+        if signer is None:
+            yield {"error": "AIOPS_SECRET is not set: webhooks are signed with keys made from it. Set it to a long random text, the same for every process.", "exit": WRONG_INPUT}
+            return
+
+        def work(tx: Session) -> Line:
+            if agent_by_slug(tx, slug) is None:
+                return {"error": f"There is no agent {slug!r}.", "exit": WRONG_INPUT}
+            audit.record(tx, now, "webhook.key", f"agent:{slug}", came_from="cli")
+            key = key_of_agent(signer, slug)
+            return {"text": f"{key}\nGive it to the webhook of {slug} alone: `Aiops-Signature` is t=<seconds>,v1=<hex HMAC-SHA256 of \"t.body\" with this key>.", "json": {"agent": slug, "key": key}}
+
+        yield await self.lanes.write(work)
 
     async def do_token_list(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now = self.clock.now()

@@ -112,7 +112,7 @@ def hosts() -> str:
         ("your mail server", "with AIOPS_SMTP_URL, for people whose `wake` names email", "pages"),
         (code(str(pagerduty)), "for people whose `wake` names pagerduty (AIOPS_PAGERDUTY_URL)", "pages"),
         ("the address in AIOPS_DEADMAN_URL", "after each self-test page that arrived", "a GET that says: pages arrive"),
-        ("addresses under `webhook:` in aiops.yml", "for people whose `wake` names webhook", "pages, signed"),
+        ("addresses under `webhook:` in aiops.yml", "for people whose `wake` names webhook; for agents at each order", "pages; orders to the agent, both signed"),
         ("addresses of `http`, `upstream` and `prometheus` checks in aiops.yml", "as often as each check says", "a GET or HEAD, or (`tcp://`) a connection and nothing more"),
         ("your PostgreSQL", "with AIOPS_DATABASE_URL", "everything the bot remembers"),
     ))  # fmt: skip

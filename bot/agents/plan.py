@@ -164,8 +164,11 @@ def _fields(spec: AgentSpec, stands: AgentStands, channel: tuple[str, str, bool]
     if channel[0] == stands.channel_id:
         after["channel"] = before.get("channel")
     for name in [*after, *(each for each in before if each not in after)]:
-        if before.get(name) != after.get(name):
-            yield Change(name, before.get(name), after.get(name))
+        was, shall = before.get(name), after.get(name)
+        if was != shall and name == "webhook":  # its address can hold a secret
+            yield Change(name, was and "(a secret)", shall and ("(another secret)" if was else "(a secret)"))
+        elif was != shall:
+            yield Change(name, was, shall)
 
 
 def _stage_held(spec: AgentSpec, stands: AgentStands) -> Iterator[Held]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug, agents_of, find_agents
+from bot.agents.reading import agents_of, find_agents
 from bot.agents.telling import which
-from bot.autonomy import messages
-from bot.autonomy.messages import Stands
+from bot.autonomy import messages, switching
 from bot.blocks import Message, escape
 from bot.paging import showing
-from bot.people.flows import Refused, require, roles_of
-from bot.people.rules import RULES, Act, Role, may
+from bot.people.flows import require, roles_of
+from bot.people.rules import Act, may
 from bot.quality.flows import mark_dirty
-from bot.stages.flows import MEANING, raise_stage, stage_of
-from bot.stages.rules import ways_back
+from bot.stages.flows import raise_stage
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
 from bot.tables import Agent, Page, Person
 
@@ -25,17 +23,18 @@ def words(tx: Session, press: Press) -> Answer:
     require(roles_of(tx, press.actor, None), Act.SEE)
     if not press.words:
         rows = tx.scalars(select(Agent).where(Agent.id.in_(agents_of(tx, press.actor.person_id)), Agent.archived_at.is_(None)).order_by(Agent.name))
-        return Tell(messages.mine(sorted((_stands(tx, each) for each in rows), key=lambda row: not row.ways)))
+        return Tell(messages.mine(sorted((switching.stands(tx, each) for each in rows), key=lambda row: not row.ways)))
     named = " ".join(press.words)
     found = find_agents(tx, named)
     if len(found) != 1:
         return Tell(which(named, [(each.name, each.slug) for each in found]))
-    return Tell(messages.stands(_stands(tx, found[0]), may_start=may(_roles(tx, press, found[0]), Act.START_AGENT)))
+    roles = switching.roles_about(tx, press, found[0])
+    return Tell(messages.stands(switching.stands(tx, found[0]), may_start=may(roles, Act.START_AGENT), may_stop=may(roles, Act.STOP_AGENT)))
 
 
 def ask_start(tx: Session, press: Press) -> Answer:
     """`Start again` asks for the stage, and why."""
-    agent, row = _asked(tx, press)
+    agent, row = switching.asked(tx, press, Act.START_AGENT)
     if f"{agent.slug}:{row.rev}" != press.value or not row.ways:
         return Tell(messages.changed(row))
     return Ask(messages.start_form(row))
@@ -43,7 +42,7 @@ def ask_start(tx: Session, press: Press) -> Answer:
 
 def started(tx: Session, press: Press) -> Answer:
     """The submitted form."""
-    agent, row = _asked(tx, press)
+    agent, row = switching.asked(tx, press, Act.START_AGENT)
     stage = str(press.values.get("stage") or "")
     reason = " ".join(str(press.values.get("reason") or "").replace("\0", "").split())[:500]
     if not reason:
@@ -63,27 +62,6 @@ def started(tx: Session, press: Press) -> Answer:
     return Quiet()
 
 
-def _asked(tx: Session, press: Press) -> tuple[Agent, Stands]:
-    """The agent a press is about, once they may order its way back."""
-    agent = agent_by_slug(tx, press.value.partition(":")[0])
-    if agent is None:
-        require(roles_of(tx, press.actor, None), Act.SEE)
-        raise Refused("That agent is not in the registry any more.")
-    require(_roles(tx, press, agent), Act.START_AGENT)
-    return agent, _stands(tx, agent)
-
-
-def _roles(tx: Session, press: Press, agent: Agent) -> set[Role]:
-    return roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id)
-
-
-def _stands(tx: Session, agent: Agent) -> Stands:
-    row = stage_of(tx, agent.id)
-    by = tx.get(Person, row.by_id) if row.by_id else None
-    ways = ways_back(row.stage, row.back_to)
-    return Stands(agent.name, agent.slug, row.stage, MEANING[row.stage], row.since, by.name if by else "", row.reason, row.rev, ways, RULES[Act.START_AGENT].else_ask)
-
-
-ACTIONS: dict[str, Handler] = {"autonomy.start": ask_start}
-VIEWS: dict[str, Handler] = {"autonomy.start": started}
+ACTIONS: dict[str, Handler] = {"autonomy.start": ask_start, **switching.ACTIONS}
+VIEWS: dict[str, Handler] = {"autonomy.start": started, **switching.VIEWS}
 WORDS: dict[str, Handler] = {"stage": words}

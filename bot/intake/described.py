@@ -46,15 +46,16 @@ GATE: dict[str, Any] = {
     "required": ["stage", "version", "rev", "since", "reason"],
     "properties": {
         "stage": {"type": "string", "enum": ["shadow", "assisted", "autonomous", "suspended", "retired"], "description": "What it may do: `suspended` means do nothing until this changes."},
-        "version": {"type": ["string", "null"], "description": "The version ordered, where one was."},
+        "version": {"type": ["string", "null"], "description": "The version to work with, where one was ordered (`Roll back`); null: the newest."},
         "rev": {"type": "integer", "description": "Grows with every order."},
         "since": {"type": "string", "format": "date-time", "description": "When it was ordered."},
         "reason": {"type": "string", "description": "Why, in words."},
     },
 }
 _GATE = (
-    "Ask before acting; the ETag is the order's number, so that asking again with If-None-Match costs nothing (304). "
-    "`Human review` orders `assisted`, `Stop agent` orders `suspended`, `/aiops stage` is the way back. Needs the scope `gate`."
+    "Ask before acting; the ETag is the order's number, so that asking again with If-None-Match costs nothing (304). With `wait` the answer "
+    "comes as soon as something else is ordered, or 304 after so many seconds. A read with a token that names the agent confirms the order; one with a token of the whole workspace "
+    "confirms nothing. `Human review` orders `assisted`, `Stop agent` orders `suspended`, `Roll back` orders a `version`, `/aiops stage` is the way back. Needs the scope `gate`."
 )
 
 
@@ -125,11 +126,13 @@ def paths() -> dict[str, Any]:
             "security": [{"token": []}],
             "parameters": [
                 {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's id."},
+                {"name": "wait", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 60, "default": 0}, "description": "With If-None-Match: how many seconds to wait for another order; more than 60 is 60."},
                 {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The ETag of the last answer."},
             ],
             "responses": {
                 "200": _answer("200", "The stage, since when and why.", "Gate"),
                 "304": {"description": "Nothing was ordered since."},
+                "400": _answer("400", "`wait` is no number of seconds.", ""),
                 "401": _answer("401", ALERT_ANSWERS["401"], ""),
                 "403": _answer("403", "The token lacks the scope `gate`.", ""),
                 "404": _answer("404", "There is no such agent that this token may ask about.", ""),

@@ -17,9 +17,12 @@ def of(page: PageView, place: str) -> list[dict[str, object]]:
             pressed.append(button("I'll take it", "paging.take", page.value, label=f"Take over the page about {page.whom}"))
     if page.stage == "autonomous" and not page.test:
         about = escape(clip(page.agent, 60))
-        sure = confirm("Human review", f"From now on a person looks at every output of {about} before it counts. Its channel is told.", "Order it", "Not now")
+        asked = f"Mind: {page.by_hand}" if page.by_hand else f"From now on a person looks at every output of {about} before it counts. Its channel is told."
+        sure = confirm("Human review", asked, "Order it", "Not now")
         # Where it is about several agents the press asks which, and that is question enough.
         pressed.append(button("Human review", "paging.review", page.value, confirm=None if page.several else sure, label=f"Put {page.whom} under human review"))
+    if page.roll_back is not None:
+        pressed.append(button("Roll back", "autonomy.roll_back", page.orders_at, label=clip(f"Roll {page.agent} back to version {page.roll_back}", 75)))
     if not page.test:
         pressed.append(overflow("surface.menu", _menu(page)))
     return pressed

@@ -54,6 +54,7 @@ def stop_form(page: PageView) -> dict[str, Any]:
     told = section(
         f"*{escape(lead(page))}*\nStopping {escape(clip(page.agent, 60))} orders it to do nothing until somebody starts it again. "
         "Its checks rest, its channel is told, and you have this page unless somebody else does."
+        + (f"\n*Mind:* {page.by_hand}" if page.by_hand else "")
     )
     reason = input_block("reason", "Why?", text_input("reason", multiline=True, placeholder="It answers customers with wrong prices", most=500), hint="Its channel reads this.")
     return modal("Stop the agent", [told, reason], callback_id="paging.stop", submit="Stop agent", metadata=page.value)
@@ -67,7 +68,7 @@ def which_form(page: PageView, agents: Sequence[tuple[int, str]], stage: str) ->
         choices.append(option(f"All {len(agents)} of them", "all"))
     what = "Stopping an agent orders it to do nothing until somebody starts it again. Its checks rest, and you have this page unless somebody else does." if stop else "From then on a person looks at every output of it before it counts."
     more = f" The list shows the first 99 of {len(agents)}." if len(agents) > 99 else ""
-    blocks: list[Block] = [section(f"*{escape(lead(page))}*\nThis page is about {page.agent_count} agents. {what} The agent's channel is told.{more}")]
+    blocks: list[Block] = [section(f"*{escape(lead(page))}*\nThis page is about {page.agent_count} agents. {what} The agent's channel is told.{more}" + (f"\n*Mind:* {page.by_hand}" if page.by_hand else ""))]
     blocks.append(input_block("agent", "Which agent?", select("agent", choices, placeholder="Choose an agent")))
     if stop:
         blocks.append(input_block("reason", "Why?", text_input("reason", multiline=True, placeholder="It answers customers with wrong prices", most=500), hint="Its channel reads this."))

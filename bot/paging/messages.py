@@ -213,12 +213,16 @@ def _stage(page: PageView) -> str:
     if page.several:
         names = escape(listed([clip(each, 60) for each in page.stopped], len(page.stopped)))
         return f"*Stopped:* {names}. {'Its' if len(page.stopped) == 1 else 'Their'} checks rest until somebody starts {'it' if len(page.stopped) == 1 else 'them'} again with `/aiops stage`." if page.stopped else ""
+    if page.version is not None:
+        by = f" {page.ordered_by} ordered it at {clock_time(page.ordered_at)}." if page.ordered_by and page.ordered_at else ""
+        return f"*Rolled back to version `{escape(clip(page.version.replace('`', chr(39)), 80))}`.*{by} {page.order}"
     if page.stage not in ("assisted", "suspended"):
         return ""
     ordered = f" {page.ordered_by} ordered it at {clock_time(page.ordered_at)}." if page.ordered_by and page.ordered_at else ""
     if page.stage == "suspended":
-        return f"*The agent is stopped.*{ordered} Its checks rest until an owner starts it again with `/aiops stage`, so `Resolve` closes this page at once."
-    return f"*Human review.*{ordered} A person looks at every output before it counts." if ordered else ""
+        is_so = "The agent is stopped" if page.obeyed else "The agent was asked to stop"
+        return f"*{is_so}.*{ordered} {page.order + ' ' if page.order else ''}Its checks rest until an owner starts it again with `/aiops stage`, so `Resolve` closes this page at once."
+    return f"*Human review.*{ordered} {page.order + ' ' if page.order else ''}A person looks at every output before it counts." if ordered else ""
 
 
 def _footing(page: PageView) -> str:

@@ -89,6 +89,12 @@ class PageView:
     stage: str = ""  # what the agent may do now; where it is about several: the freest of theirs
     ordered_by: str | None = None  # who lowered it since the page opened; escaped name
     ordered_at: datetime | None = None
+    order: str = ""  # how far that order has come: asked, obeyed, late; escaped, a sentence
+    obeyed: bool = True  # whether the agent confirmed it
+    orders_at: str = ""  # what a press on another room's switch is about: slug and number of the order in force
+    by_hand: str = ""  # why a press reaches nobody by itself, and the manual way; empty where the agent is connected
+    roll_back: str | None = None  # the last good version before it failed
+    version: str | None = None  # the version ordered since the page opened
     stopped: tuple[str, ...] = ()  # the names of those stopped since it opened, where it is about several
     resolved_at: datetime | None = None
     resolved_why: str = ""

@@ -62,7 +62,7 @@ def test_stop_agent_asks_first_orders_suspended_and_its_checks_rest(world: World
     assert stop(world, "omar", " ") == Mend({"reason": "Say in a few words why."})
     assert stop(world, "omar") == Quiet()
     assert stage(world).stage == "suspended"
-    assert "*The agent is stopped.* Omar ordered it at" in world.text(PAGE)
+    assert "*The agent was asked to stop.* Omar ordered it at" in world.text(PAGE)
     assert "Its checks rest" in world.text(PAGE)
     assert "*Omar* acknowledged" in world.text(PAGE)
     assert "Stop agent" not in world.menu(PAGE)
