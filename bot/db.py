@@ -34,8 +34,8 @@ class SchemaMismatch(Exception):
 class Database:
     """One database, opened once per process.
 
-    `write` is the engine of transactions, `read` the one for looking. On SQLite both are the same file in WAL mode
-    (readers never wait for the writer); a lock file beside it makes this the one writing process.
+    On SQLite looking has an engine of its own on the same file, in WAL mode (readers never wait for the writer), whose
+    connections remember fewer pages; a lock file beside it makes this the one writing process.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8, on_wake: Callable[[str], None] | None = None) -> None:
@@ -43,10 +43,13 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.on_wake = on_wake
         self._lock_file: int | None = None
-        self.engine = self._sqlite_engine(pool_size) if self.is_sqlite else self._postgres_engine(pool_size)
+        self.engine = self._sqlite_engine(pool_size, "BEGIN IMMEDIATE", cache=32) if self.is_sqlite else self._postgres_engine(pool_size)
+        self.looking = self._sqlite_engine(pool_size, "BEGIN", cache=4) if self.is_sqlite else self.engine
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._looks = sessionmaker(self.looking, expire_on_commit=False)
 
-    def _sqlite_engine(self, pool_size: int) -> Engine:
+    def _sqlite_engine(self, pool_size: int, begin: str, *, cache: int) -> Engine:
+        """`begin` takes the write lock at once, or two readers that turn writers deadlock each other; `cache` is MB a connection."""
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
@@ -63,14 +66,12 @@ class Database:
         def prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # we say BEGIN ourselves: Python's own comes too late
             # Intake writes the same pages over and over: with room for 4,000 of them in the log (16 MB) they are copied back less often.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-32000", "wal_autocheckpoint=4000"):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", f"cache_size=-{cache}000", "wal_autocheckpoint=4000"):
                 connection.execute(f"PRAGMA {pragma}")
 
         @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            # The write lock at once, or two readers that turn writers deadlock each other.
-            reading = connection.get_execution_options().get("reading", False)
-            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        def say_begin(connection: Any) -> None:
+            connection.exec_driver_sql(begin)
 
         return engine
 
@@ -102,8 +103,7 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """Look at one consistent state; nothing written here is kept."""
-        with self._sessions() as tx:
-            tx.connection(execution_options={"reading": True})
+        with self._looks() as tx:
             try:
                 yield tx
             finally:
@@ -140,6 +140,7 @@ class Database:
     def close(self) -> None:
         """Close every connection and let go of the lock file."""
         self.engine.dispose()
+        self.looking.dispose()
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None

@@ -266,7 +266,7 @@ def test_the_number_of_looks_does_not_grow_with_the_fleet(fleet: Database) -> No
             tx.add(agent)
             tx.flush()
             tx.add(AgentNow(agent_id=agent.id, verdict="silent", rank=450, why="no output has ever come"))
-    event.listen(fleet.engine, "before_cursor_execute", lambda *args: looks.append(args[2]))
+    event.listen(fleet.looking, "before_cursor_execute", lambda *args: looks.append(args[2]))
     with fleet.reading() as tx:
         omar = scene.find_person(tx, "omar")
         looks.clear()
