@@ -49,7 +49,9 @@ from bot.feedback import http as feedback_http
 from bot.feedback.reviews import review_step
 from bot.home.slack import home_view
 from bot.incidents import flows as incidents
+from bot.incidents import reviewing
 from bot.incidents.following import follow_ups_step, something_due
+from bot.incidents.running import running_step, something_to_look_at
 from bot.intake import answers, front, gate, permissions
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
@@ -209,6 +211,8 @@ class House:
             for event, handler in getattr(room, "EVENTS", {}).items():
                 self.surface.events.setdefault(event, []).append(handler)
         self.surface.add(views=bot.agents.slack.views(self.ids, self.settings.base_url))
+        review_actions, review_words = reviewing.handlers(self.signer, self.settings.public_url)
+        self.surface.add(actions=review_actions, words=review_words)
         self.surface.home = home_view
 
     def _add_loops(self) -> None:
@@ -240,7 +244,7 @@ class House:
         add("switches", Switches(self.lanes, self.gate).step, every=1)
         if self.webhooks is not None:
             add("webhooks", self.webhooks.step, every=1)
-        add("incidents", self._flow(incidents.watch_step, When(something_due, follow_ups_step)), every=5)
+        add("incidents", self._flow(incidents.watch_step, When(something_due, follow_ups_step), When(something_to_look_at, running_step)), every=5)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
@@ -378,7 +382,7 @@ class House:
             Route("/metrics", self._measured),
         ]
         if self.signer is not None:
-            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_page.PAGES}))
+            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_page.PAGES, **reviewing.PAGES}))
         return found
 
     def asgi(self) -> Starlette:

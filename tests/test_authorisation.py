@@ -18,12 +18,14 @@ from bot.tables import (
     AgentOwner,
     Check,
     Digest,
+    FollowUp,
     Incident,
     IncidentItem,
     Maintenance,
     OutMessage,
     Output,
     Page,
+    Request,
     Review,
     RouteTest,
     Shift,
@@ -60,10 +62,17 @@ THING = {
     "home.rate": ("output",),
     "incidents.open": ("page",),
     "incidents.done": ("item",),
-    "incidents.item": ("done:item", "waive:item", "reopen:item"),
+    "incidents.item": ("done:item", "waive:item", "reopen:item", "assign:item"),
     "incidents.lead": ("incident",),
     "incidents.close": ("incident",),
     "incidents.show": ("incident",),
+    "incidents.follow_up": ("incident",),
+    "incidents.none_needed": ("incident",),
+    "incidents.status": ("incident",),
+    "incidents.roles": ("incident",),
+    "incidents.review": ("incident",),
+    "followups.done": ("followup",),
+    "followups.change": ("followup",),
     "oncall.take": ("rotation",),
     "oncall.swap": ("rotation",),
     "oncall.undo": ("shift",),
@@ -77,6 +86,12 @@ THING = {
     "paging.resolve": ("page",),
     "paging.review": ("page",),
     "paging.stop": ("page",),
+    "requests.claim": ("request",),
+    "requests.give_back": ("request",),
+    "requests.approve": ("request",),
+    "requests.reject": ("request",),
+    "requests.answer": ("request",),
+    "requests.undo": ("request",),
     "quiet.silence": ("agent",),
     "quiet.end": ("silence",),
     "quiet.watch": ("check",),
@@ -101,11 +116,22 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
+    "incidents.assign": ("item", {"person": "U0GINA"}),
+    "incidents.closing": ("incident", {"minutes_1": "5", "reason": "because"}),
+    "incidents.follow_up": ("incident", {"words": "nothing at all", "person": "U0OMAR", "due": "2026-12-24"}),
+    "incidents.none_needed": ("incident", {"reason": "because"}),
+    "incidents.status": ("incident", {"words": "all is well"}),
+    "incidents.roles": ("incident", {"lead": "U0GINA", "scribe": "", "owner": ""}),
+    "followups.done": ("followup", {"evidence": "because", "version": ""}),
+    "followups.change": ("followup", {"person": "U0GINA", "due": "2026-12-24"}),
     "oncall.swap": ("rotation", {"person": "U0GINA", "since": "1763900000", "until": "1763990000"}),
     "paging.snooze": ("page", {"until": "8h"}),
     "paging.resolve": ("page", {"how": "wrong:1"}),
     "paging.review": ("page", {"reason": "because I can"}),
     "paging.stop": ("page", {"reason": "because I can"}),
+    "requests.reject": ("request", {"words": "because I can"}),
+    "requests.answer": ("request", {"decision": "approve", "words": "because I can"}),
+    "requests.undo": ("request", {"words": "because I can"}),
     "status.away": ("", {"since": "2026-11-24", "until": "2026-11-25"}),
     "quiet.silence": ("", {"agent": "support-triage", "lasts": "2h", "reason": "because I can"}),
     "quiet.maintenance": ("", {"agent": "support-triage", "cron": "0 22 * * sun", "zone": "UTC", "lasts": "2h", "reason": "because I can"}),
@@ -113,10 +139,13 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
 WORDS = {
     "": "something unheard of",
     "agent": "agent add",
+    "assign": "assign 1 to me",
     "away": "away until tomorrow",
     "checklist": "checklist",
     "close": "close",
     "done": "done 1",
+    "followup": "followup <@U0OMAR> write a test",
+    "followups": "followups reopen 1 because",
     "help": "help",
     "incident": "incident open support-triage it is mine",
     "incidents": "incidents open support-triage it is mine",
@@ -127,6 +156,10 @@ WORDS = {
     "page": "page ack 1",
     "pages": "pages ack 1",
     "reopen": "reopen 1",
+    "review": "review 1",
+    "update": "update all is well",
+    "request": "request support-triage",
+    "requests": "requests support-triage",
     "stage": "stage support-triage",
     "maintenance": "maintenance support-triage now 2h because I can",
     "silence": "silence support-triage 2h because I can",
@@ -152,8 +185,12 @@ async def scene(t: Town) -> dict[str, str]:
     await t.ws.command("omar", "support-ai", "/aiops", "silence support-triage check:never-* 7d it is quiet anyway")
     await t.ws.command("omar", "support-ai", "/aiops", 'maintenance support-triage cron:"0 22 1 1 *" 1h once a year')
     await t.settle()
+    await t.post(t.event("request", "q1", kind="approval", title="Refund 120 EUR", deadline=None))
+    await t.settle()
     await t.move(days=3)  # Monday: a digest and a review
     assert await t.read(lambda tx: tx.scalars(select(Review)).first()) is not None
+    await t.ws.say("omar", "support-ai", "<@U0AIOPS> followup <@U0LEA> test every prompt", thread_ts=(await place(t, "incident:1"))[1])
+    await t.settle()
     await t.ws.command("lea", "support-ai", "/aiops", "oncall take night-watch for 8h")
     await t.ws.command("lea", "support-ai", "/aiops", "page test")
     await t.settle()
@@ -168,7 +205,8 @@ async def scene(t: Town) -> dict[str, str]:
             "incident": f"incident:{tx.scalars(select(Incident)).one().id}", "item": f"item:{tx.scalars(select(IncidentItem)).all()[0].id}",
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage",
             "silence": f"silence:{tx.scalars(select(Silence)).one().id}", "check": f"check:{tx.scalars(select(Check)).all()[0].id}", "window": f"maintenance:{window.id}:{int(window.starts_at.timestamp())}",
-            "reviews": f"reviews:{review.local_day}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
+            "reviews": f"reviews:{review.local_day}", "followup": f"followup:{tx.scalars(select(FollowUp)).one().id}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
+            "request": f"request:{tx.scalars(select(Request)).one().id}",
         }  # fmt: skip
 
     return await t.read(found)
@@ -308,5 +346,5 @@ async def submitted(t: Town, payload: dict[str, Any]) -> dict[str, Any]:
 def polite(words: str, name: str) -> None:
     """A refusal says who could, and hides no failure of ours."""
     assert "went wrong" not in words, f"{name} said {words!r}"
-    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else", "people of the rotation", "operations owner")
+    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else", "people of the rotation", "operations owner", "whoever has it")
     assert any(each in words for each in known), f"{name} said {words!r}"

@@ -87,6 +87,8 @@ def open_incident(
     )
     tx.add(incident)
     tx.flush()
+    business = whose(tx, incident, "business_owner")
+    incident.owner_id = business.id if business is not None else None
     for position, step in enumerate(steps_of(protocol, severity)):
         person = whose(tx, incident, step.who)
         tx.add(

@@ -122,7 +122,7 @@ def root_message(incident: IncidentView) -> Message:
         more = [option("Add a follow-up", f"incidents.follow_up {incident.value}"), option("No follow-up needed", f"incidents.none_needed {incident.value}"), option("Set roles", f"incidents.roles {incident.value}")]
         blocks.append(actions(_lead_button(incident), _note_button(incident), _close_button(incident), overflow(MENU, more)))
         where = f"<{incident.checklist_link}|The checklist> is in the thread." if incident.checklist_link else "The checklist is in the thread."
-        blocks.append(context(f"{where} There, mention me with `note` and your words, `assign 3 to @somebody`, `status`, `checklist`, `close` or `review`."))
+        blocks.append(context(f"{where} There, mention me with `note` and your words, `assign 3 to @somebody`, `update` and how it stands, `checklist`, `close` or `review`."))
     else:
         blocks.append(actions(button("Review", "incidents.review", incident.value, label=f"Write the review of incident {incident.id}")))
     text = f"{escape(lead_words(incident))}\n{state}. Lead: {incident.lead or 'nobody yet'}. Since {when(began)}. {incident.settled} of {len(incident.items)} steps settled."

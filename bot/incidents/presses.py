@@ -267,6 +267,12 @@ def submit_closing(tx: Session, press: Press) -> Answer:
     return Tell(refused, heading="Not closed") if refused is not None else Quiet()
 
 
+def incident_of_press(tx: Session, press: Press) -> Incident | None:
+    """The incident of a button's value; None where it is no longer known. Asks whether they may see it."""
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    return tx.get(Incident, _number(press.value, "incident") or 0)
+
+
 def press_show(tx: Session, press: Press) -> Answer:
     """`Show incident`, from somebody's list."""
     return _show(tx, press, tx.get(Incident, _number(press.value, "incident") or 0))

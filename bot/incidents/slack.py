@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message, escape
-from bot.incidents import flows, follow_presses, messages, presses
+from bot.incidents import flows, follow_presses, messages, presses, run_presses
 from bot.incidents.presses import SHORTCUTS, assign, close, lead, person_of, read_answer, settle, words_incident
 from bot.incidents.reading import incident_of_thread, incident_view
 from bot.people.flows import require, roles_of
@@ -103,14 +103,20 @@ def words_assign(tx: Session, press: Press) -> Answer:
     return assign(tx, press, item, me if named[0].lower() == "me" else named[0])
 
 
+def words_update(tx: Session, press: Press) -> Answer:
+    """`update half of the index is rebuilt`: a status update, in the thread."""
+    incident = _here(tx, press)
+    return Tell(Message(_ELSEWHERE)) if incident is None else run_presses.tell(tx, press, incident, " ".join(press.words))
+
+
 def words_follow_up(tx: Session, press: Press) -> Answer:
     """`followup @lea test every new prompt`: in the thread."""
     incident = _here(tx, press)
     return Tell(Message(_ELSEWHERE)) if incident is None else follow_presses.said(tx, press, incident)
 
 
-ACTIONS: dict[str, Handler] = {**presses.ACTIONS, **follow_presses.ACTIONS}
-VIEWS: dict[str, Handler] = {**presses.VIEWS, **follow_presses.VIEWS}
+ACTIONS: dict[str, Handler] = {**presses.ACTIONS, **follow_presses.ACTIONS, **run_presses.ACTIONS}
+VIEWS: dict[str, Handler] = {**presses.VIEWS, **follow_presses.VIEWS, **run_presses.VIEWS}
 WORDS: dict[str, Handler] = {
     "incident": words_incident,
     "incidents": words_incident,
@@ -122,6 +128,7 @@ WORDS: dict[str, Handler] = {
     "lead": words_lead,
     "checklist": words_checklist,
     "assign": words_assign,
+    "update": words_update,
     "followup": words_follow_up,
     "followups": follow_presses.words_follow_ups,
 }

@@ -18,7 +18,7 @@ from bot.lists.rules import AT, LOOK_EVERY, Move, turn
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import is_away
-from bot.tables import AgentOwner, ListTimer, Person, PersonList, Review
+from bot.tables import AgentOwner, FollowUp, IncidentItem, ListTimer, Person, PersonList, Review
 
 log = structlog.get_logger(__name__)
 
@@ -26,11 +26,13 @@ ASIDE = timedelta(minutes=10)
 
 
 def plan_step(tx: Session, now: datetime) -> bool:
-    """Give everybody who owns an agent or was asked to review a timer; the first is their next working morning."""
+    """Give everybody who owns an agent, was asked to review, or promised something a timer; the first is their next working morning."""
     known = select(ListTimer.person_id)
     owners = select(AgentOwner.person_id).where(AgentOwner.until.is_(None), AgentOwner.person_id.not_in(known))
     reviewers = select(Review.person_id).where(Review.state == "asked", Review.person_id.not_in(known))
-    new = sorted({*tx.scalars(owners.distinct().limit(200)), *tx.scalars(reviewers.distinct().limit(200))})
+    promised = select(FollowUp.owner_id).where(FollowUp.closed_at.is_(None), FollowUp.owner_id.not_in(known))
+    given = select(IncidentItem.assignee_id).where(IncidentItem.state == "open", IncidentItem.assignee_id.is_not(None), IncidentItem.assignee_id.not_in(known))
+    new = sorted({each for sought in (owners, reviewers, promised, given) for each in tx.scalars(sought.distinct().limit(200)) if each is not None})
     if not new:
         return False
     workspace = workspace_of(tx)

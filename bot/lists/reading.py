@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS
 from bot.blocks import button, clip
+from bot.calendars import local_day
 from bot.feedback.messages import review_button
 from bot.feedback.reading import review_day
 from bot.lists.messages import Item
@@ -21,6 +22,7 @@ from bot.tables import (
     Channel,
     Digest,
     DigestReview,
+    FollowUp,
     Handover,
     Incident,
     IncidentItem,
@@ -76,6 +78,54 @@ def incident_steps(tx: Session, now: datetime, person: Person) -> list[Item]:
             what, press = f"Incident of {agent.name}: all steps are done, it can be closed", button("Close incident", "incidents.close", f"incident:{incident.id}")
         items.append(Item(f"incident:{incident.id}:{step.id if step else 'close'}", what, incident.opened_at, press, detail))
     return items
+
+
+def steps_given(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """Steps of running incidents that were given to them, unless they lead those anyway."""
+    rows = tx.execute(
+        select(IncidentItem, Incident, Agent)
+        .join(Incident, Incident.id == IncidentItem.incident_id)
+        .join(Agent, Agent.id == Incident.agent_id)
+        .where(Incident.state == "open", IncidentItem.state == "open", IncidentItem.assignee_id == person.id, (Incident.lead_id != person.id) | Incident.lead_id.is_(None))
+        .order_by(Incident.opened_at, IncidentItem.position)
+        .limit(MOST)
+    )
+    return [
+        Item(
+            f"step:{item.id}", f"Incident of {agent.name}: {item.words}", incident.opened_at,
+            button("Done", "incidents.done", f"item:{item.id}", label=clip(f"Done: {item.words}", 75)), f"{incident.title}; step {item.position + 1} was given to you",
+        )
+        for item, incident, agent in rows
+    ]  # fmt: skip
+
+
+def follow_ups(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """What they promised so that a failure does not recur; and what went up to them as business owner."""
+    business = select(AgentOwner.agent_id).where(AgentOwner.person_id == person.id, AgentOwner.role == "business", AgentOwner.until.is_(None))
+    rows = tx.execute(
+        select(FollowUp, Agent, Person)
+        .join(Agent, Agent.id == FollowUp.agent_id)
+        .join(Person, Person.id == FollowUp.owner_id)
+        .where(FollowUp.closed_at.is_(None), (FollowUp.owner_id == person.id) | (FollowUp.escalated_at.is_not(None) & FollowUp.agent_id.in_(business)))
+        .order_by(FollowUp.due_at, FollowUp.id)
+        .limit(MOST)
+    )
+    items = []
+    for row, agent, owner in rows:
+        mine = row.owner_id == person.id
+        day = at_zone(row.due_at, person.zone)
+        due = f"was due {day}" if row.due_at <= now else f"due {day}"
+        again = ", opened again because it did not hold" if row.turns else ""
+        said = f"Follow-up for {agent.name}: {row.words}" if mine else f"Follow-up of {owner.name} for {agent.name}, not done in time: {row.words}"
+        press = button("Done", "followups.done", f"followup:{row.id}") if mine else button("Change", "followups.change", f"followup:{row.id}")
+        items.append(Item(f"followup:{row.id}:{row.turns}", said, row.created_at, press, f"{due}, incident #{row.incident_id}{again}"))
+    return items
+
+
+def at_zone(moment: datetime, zone: str) -> str:
+    """The day of a moment, as somebody in that zone says it."""
+    local = date.fromisoformat(local_day(moment, zone or "UTC"))
+    return f"{local:%a} {local.day} {local:%b}"
 
 
 def roles_to_accept(tx: Session, now: datetime, person: Person) -> list[Item]:
@@ -175,6 +225,8 @@ def notices(tx: Session, now: datetime, person: Person) -> list[Item]:
 SOURCES: tuple[Callable[[Session, datetime, Person], list[Item]], ...] = (
     pages_to_answer,
     incident_steps,
+    steps_given,
+    follow_ups,
     roles_to_accept,
     digests_to_mark,
     notices,

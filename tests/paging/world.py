@@ -16,6 +16,8 @@ from bot.clock import MovedClock
 from bot.db import Database
 from bot.incidents import flows as incidents
 from bot.incidents.following import follow_ups_step
+from bot.incidents.reviewing import handlers
+from bot.incidents.running import running_step
 from bot.incidents.slack import ACTIONS as INCIDENT_ACTIONS
 from bot.incidents.slack import SHORTCUTS, VIEWS
 from bot.incidents.slack import WORDS as INCIDENT_WORDS
@@ -53,6 +55,8 @@ class World:
         self.surface.add(actions=PAGE_ACTIONS, views=PAGE_VIEWS, words=PAGE_WORDS)
         self.surface.add(actions=quiet.ACTIONS, views=quiet.VIEWS, words=quiet.WORDS)
         self.surface.add(actions=INCIDENT_ACTIONS, views=VIEWS, shortcuts=SHORTCUTS, words=INCIDENT_WORDS)
+        review_actions, review_words = handlers(None, None)
+        self.surface.add(actions=review_actions, words=review_words)
         self.accepts: Callable[[OutMessage], bool] = lambda row: True
         self._posts = 0
 
@@ -87,7 +91,7 @@ class World:
     def settle(self) -> None:
         """Let the present moment take effect: steps until idle, and the outside accepts what is due."""
         for _ in range(100):
-            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, follow_ups_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step, settle_step)]
+            busy = [self.do(partial(step, now=self.clock.now())) for step in (checks.sync_step, checks.look_step, incidents.watch_step, follow_ups_step, running_step, acks_step, recheck_step, registry_step, silences_step, windows_step, hold_step, settle_step)]
             busy.append(self.do(partial(ladders_step, now=self.clock.now(), links=self.links)))
             if not (self.deliver() or any(busy)):
                 return
