@@ -10,7 +10,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bot.lanes import Lanes, Urgency
-from bot.tables import AgentNow, Attempt, Call, Mark, OutMessage, Page
+from bot.tables import AgentNow, Attempt, Call, Mark, OutMessage, Page, StageOrder
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +21,7 @@ MARK = "clock.seen"
 # Timers of minutes. Those of the calendar (mornings, maintenance, digests) are right at any clock; ladders and checks mend themselves.
 TIMERS: tuple[InstrumentedAttribute[Any], ...] = (
     OutMessage.due_at, OutMessage.lease_until, OutMessage.shown_at, Call.confirm_by, AgentNow.dirty_at, Page.checking_at,
+    StageOrder.asked_at, StageOrder.look_at, StageOrder.hook_at,
 )
 
 

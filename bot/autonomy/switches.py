@@ -139,6 +139,9 @@ def _see_to(tx: Session, now: datetime, order_id: int) -> None:
     if order is None:
         return
     agent = tx.get_one(Agent, order.agent_id)
+    if agent.archived_at is not None:
+        order.look_at = None
+        return
     ends = order.asked_at + CONFIRM_WITHIN
     if now < ends:
         order.look_at = ends

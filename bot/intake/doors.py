@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,8 @@ from bot.clock import Clock
 from bot.lanes import Lanes
 from bot.people.tokens import BadToken, verify_token
 from bot.tables import Token
+
+log = structlog.get_logger(__name__)
 
 REMEMBERED = 2.0  # seconds; a revoked token is refused after at most that long
 _MOST = 10_000
@@ -59,6 +62,7 @@ class Doors:
         # By the SHA-256 of the header, so that memory never holds a token in a place that is easy to print.
         self._known: dict[bytes, tuple[float, Pass | Denied]] = {}
         self._looking: dict[bytes, asyncio.Task[Pass | Denied]] = {}
+        self._renewing: asyncio.Task[None] | None = None  # held, or it could be collected while it runs
 
     async def admit(self, header: bytes | None, scope: str) -> Pass:
         """The pass behind an Authorization header, where it has the scope; raises Denied."""
@@ -81,14 +85,27 @@ class Doors:
         return found
 
     def known(self, header: bytes | None, scope: str) -> Pass | None:
-        """The pass behind the header where it was looked up a moment ago and lets this through; None where `admit` must say."""
-        known = self._known.get(sha256(header).digest()) if header else None
-        if known is None or self._clock.monotonic() - known[0] > REMEMBERED:
+        """The pass behind the header where it was looked up a moment ago and lets this through; None where `admit` must say.
+
+        Half way through that moment it is looked up anew beside, so that a token in steady use never makes anybody wait.
+        """
+        key = sha256(header).digest() if header else b""
+        known = self._known.get(key)
+        if known is None or header is None or (age := self._clock.monotonic() - known[0]) > REMEMBERED:
             return None
+        if age > REMEMBERED / 2 and key not in self._looking:
+            self._renewing = asyncio.create_task(self._renew(key, header))
         found = known[1]
         if isinstance(found, Denied) or (found.expires_at is not None and found.expires_at <= self._clock.now()):
             return None
         return found if scope in found.scopes or "admin" in found.scopes else None
+
+    async def _renew(self, key: bytes, header: bytes) -> None:
+        at = self._clock.monotonic()
+        try:
+            self._known[key] = (at, await self._looked(key, header))
+        except Exception as error:  # noqa: BLE001 - whoever asks next is told
+            log.warning("a token could not be looked up anew", error=type(error).__name__)
 
     async def _looked(self, key: bytes, header: bytes) -> Pass | Denied:
         """One look for all who ask at the same moment: 64 connections with one token would else make 64."""

@@ -138,7 +138,7 @@ async def test_a_page_is_snoozed_and_its_agent_stopped_in_slack(database_url: st
         shown = str(t.ws.message(t.ws.im("omar"), page["ts"])["blocks"])
         assert "*Omar Nassar* snoozed it at" in shown
         assert "*The agent was asked to stop.* Omar Nassar ordered it at" in shown
-        assert any("Support triage is stopped" in each["text"] for each in t.ws.messages("support-ai"))
+        assert any("Support triage is asked to stop" in each["text"] for each in t.ws.messages("support-ai"))
         assert (await t.http.get("/v1/agents/support-triage/gate", headers={"Authorization": f"Bearer {t.token}"})).status_code == 403
 
 

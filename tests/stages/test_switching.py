@@ -9,6 +9,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from sqlalchemy import select
@@ -17,9 +18,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.app import House
 from bot.autonomy.slack import ACTIONS, VIEWS, WORDS
-from bot.clock import MovedClock
+from bot.clock import MovedClock, RandomIds
 from bot.db import Database
+from bot.outbox.rules import Rhythm
 from bot.people.tokens import mint_token
 from bot.routes.webhook import key_of_agent
 from bot.surface.press import Ask, Mend, Quiet
@@ -191,6 +194,32 @@ async def test_the_gate_waits_no_longer_than_asked_and_refuses_what_is_no_number
             await asyncio.sleep(0.01)
         t.house.gate.let_go()  # the process stops
         assert (await waiting).status_code == 304
+
+
+async def test_a_gate_that_waits_at_another_process_hears_the_order_and_confirms_it_there(database_url: str, clock: MovedClock) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("one process holds a SQLite file")
+    async with town(database_url, clock) as t:
+        await t.apply()
+        mine = await gate_token(t)
+        second = House(t.house.settings, clock=clock, ids=RandomIds(), rhythm=Rhythm.limitless())
+        await second.open()
+        async with serving(Starlette(routes=second.routes())) as url, httpx.AsyncClient(base_url=url) as http:
+            path = f"/v1/agents/{SLUG}/gate"
+            assert (await http.get(path, headers=mine)).json()["rev"] == 1
+            waiting = asyncio.create_task(http.get(f"{path}?wait=30", headers={**mine, "If-None-Match": '"1"'}, timeout=40))
+            while not second.gate.waiting:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+            await order(t)
+            assert not waiting.done()
+            await second.loops.settle()  # in service NOTIFY wakes it
+            answer = await asyncio.wait_for(waiting, 20)
+            assert answer.json()["stage"] == "assisted"
+            await asyncio.gather(second.loops.settle(), t.house.loops.settle())
+            await t.settle()
+            assert told(t, "it read the order at its gate")
+            assert len(await t.read(lambda tx: tx.scalars(select(Decision).where(Decision.action == "stage.obeyed")).all())) == 1
+        await second.close()
 
 
 # --- on a page, without a network ----------------------------------------------------------------------------------
