@@ -20,6 +20,11 @@ class Board:
         self._waiting: dict[int, set[asyncio.Future[None]]] = {}
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many requests are waited for."""
+        return len(self._waiting)
+
     async def wait(self, request_id: int, seconds: float) -> None:
         """Return once the request is answered, or the time is up."""
         if self._closed or seconds <= 0:
