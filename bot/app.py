@@ -51,6 +51,7 @@ from bot.home.slack import home_view
 from bot.incidents import flows as incidents
 from bot.incidents import reviewing
 from bot.incidents.following import follow_ups_step, something_due
+from bot.incidents.marks import MarkReader
 from bot.incidents.running import running_step, something_to_look_at
 from bot.intake import answers, front, gate, permissions
 from bot.intake import http as intake_http
@@ -245,6 +246,8 @@ class House:
         if self.webhooks is not None:
             add("webhooks", self.webhooks.step, every=1)
         add("incidents", self._flow(incidents.watch_step, When(something_due, follow_ups_step), When(something_to_look_at, running_step)), every=5)
+        if self.settings.slack_bot_token is not None:
+            add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)

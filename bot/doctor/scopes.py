@@ -38,7 +38,7 @@ SCOPES: dict[str, Scope] = {
         Scope("files:write", "share the review of an incident as a file in its thread", "reviews are shown as a page only", optional=True),
         Scope("groups:history", "the same as channels:history in private channels", "outputs posted by other apps in private channels are not heard, and after a dropped connection a message there may stand twice", optional=True),
         Scope("groups:read", "know the private channels the bot was invited to", "private channels cannot be named in aiops.yml", optional=True),
-        Scope("reactions:read", "count emoji as thumbs where aiops.yml turns that on", "emoji count for nothing; the buttons go on", optional=True),
+        Scope("reactions:read", "put messages marked with a pushpin on an incident's timeline, and count emoji as thumbs where aiops.yml turns that on", "pushpins and emoji count for nothing; the buttons and `note` go on", optional=True),
         Scope("usergroups:read", "resolve user groups such as `@ai-leads`", "user groups cannot be named as leads, reviewers or on a ladder", optional=True),
         Scope("users:read.email", "find people by their e-mail address", "people are found by Slack id only, and ratings that name an e-mail address are not joined to the person", optional=True),
     )
@@ -68,7 +68,7 @@ EVENTS: dict[str, Heard] = {
     "message.channels": Heard("outputs of agents with a Slack app of their own; everything else is dropped unread", ("channels:history",)),
     "message.groups": Heard("the same in private channels", ("groups:history",)),
     "message.im": Heard("answer people who write to the bot", ("im:history",)),
-    "reaction_added": Heard("emoji as thumbs, where aiops.yml turns that on", ("reactions:read",)),
+    "reaction_added": Heard("a pushpin in an incident's thread, and emoji as thumbs where aiops.yml turns that on", ("reactions:read",)),
     "reaction_removed": Heard("a thumb taken back", ("reactions:read",)),
     "subteam_created": Heard("know a new user group", ("usergroups:read",)),
     "subteam_members_changed": Heard("know who is in a user group", ("usergroups:read",)),

@@ -80,7 +80,8 @@ def asked_why(output_id: int, tally: Tally, reason: str | None = None) -> Messag
         said = f"Noted as bad; it counts.{split_words(tally)}\nWhat was it? One press, if you like."
         reasons = [button(words, f"feedback.reason.{name}", f"output:{output_id}:{name}") for name, words in REASONS.items()]
         more = button("Tell more", "feedback.tell", f"output:{output_id}")
-        return Message(said, [section(said), actions(*reasons), actions(more, _take_back(output_id))])
+        harm = button("Open incident", "incidents.open", f"output:{output_id}", label="It does harm: open an incident about this output")
+        return Message(said, [section(said), actions(*reasons), actions(more, _take_back(output_id), harm)])
     said = f"Noted as bad: *{escape(reason_words(reason)).lower()}*. Thank you.{split_words(tally)}"
     more = button("Tell more", "feedback.tell", f"output:{output_id}")
     return Message(said.replace("*", ""), [section(said), actions(more, _take_back(output_id))])

@@ -67,13 +67,22 @@ def open_incident(
         if found is not None:
             return found
         problem = problem or next(iter(problems_of(tx, page.id)), None)
+    else:
+        # Two people who tell of the same thing in one moment open one incident: the agent's row is the gate.
+        tx.scalars(select(Agent).where(Agent.id == agent.id).with_for_update(key_share=True)).one()
+    fingerprint = problem.fingerprint if problem is not None else f"{agent.slug}:{' '.join(title.lower().split())[:100]}"[:200]
+    if page is None:
+        same = select(Incident).where(Incident.fingerprint == fingerprint, Incident.agent_id == agent.id, Incident.closed_at.is_(None)).order_by(Incident.id)
+        known = tx.scalars(same).first()
+        if known is not None:
+            return known
     severity = page.severity if page else problem.severity if problem else "page"
     protocol = protocol_for(tx, now, agent)
     incident = Incident(
         agent_id=agent.id,
         page_id=page.id if page else None,
         output_id=output_id,
-        fingerprint=problem.fingerprint if problem is not None else f"{agent.slug}:{' '.join(title.lower().split())[:100]}"[:200],
+        fingerprint=fingerprint,
         severity=severity,
         title=title,
         lead_id=by.id if by else None,

@@ -19,7 +19,7 @@ from bot.paging.scope import agents_on
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
-from bot.tables import Agent, Incident, IncidentItem, Page, Person, Problem
+from bot.tables import Agent, Incident, IncidentItem, Output, Page, Person, Problem
 
 _GONE = "This incident is no longer known here. `/aiops incident` lists the open ones."
 
@@ -28,7 +28,12 @@ _GONE = "This incident is no longer known here. `/aiops incident` lists the open
 
 
 def press_open(tx: Session, press: Press) -> Answer:
-    """`Open incident` on a page: everything is known, so there is no form."""
+    """`Open incident` on a page: everything is known, so there is no form. After a thumbs-down: the form, with its agent."""
+    output = tx.get(Output, _number(press.value, "output") or 0)
+    if output is not None:
+        agent = tx.get_one(Agent, output.agent_id)
+        require(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.OPEN_INCIDENT)
+        return _form(tx, agent, "A wrong output", About(output=output.id), [], channel=_public(press.channel))
     page = tx.get(Page, _number(press.value, "page") or 0)
     if page is None:
         require(roles_of(tx, press.actor, None), Act.OPEN_INCIDENT)
@@ -42,7 +47,7 @@ def press_open(tx: Session, press: Press) -> Answer:
         return Tell(Message(f"Incident #{already.id} about this page is open already, in <#{already.channel_id}>."))
     title = About(page=page.id).title(tx) or f"{agent.name} fails"
     incident = flows.open_incident(tx, press.now, agent, person_of(tx, press), title, page=page, channel=_public(press.channel))
-    return Tell(_opened(incident))
+    return Tell(_opened(incident, press))
 
 
 def shortcut_open(tx: Session, press: Press) -> Answer:
@@ -83,7 +88,7 @@ def submit_new(tx: Session, press: Press) -> Answer:
     if problem is not None and problem.agent_id != exact.id:
         problem = None
     incident = flows.open_incident(tx, press.now, exact, person_of(tx, press), title[:300], page=page, problem=problem, output_id=output, channel=kept.get("channel"))
-    return Tell(_opened(incident))
+    return Tell(_opened(incident, press))
 
 
 def _form(tx: Session, agent: Agent | None, title: str, about: About, likely: list[Agent], *, channel: str | None) -> Answer:
@@ -95,7 +100,9 @@ def _form(tx: Session, agent: Agent | None, title: str, about: About, likely: li
     return Ask(forms.open_form(choices, agent.slug if agent else "", title[:300], {name: each for name, each in kept.items() if each}))
 
 
-def _opened(incident: Incident) -> Message:
+def _opened(incident: Incident, press: Press) -> Message:
+    if incident.opened_by != press.actor.person_id or incident.opened_at != press.now:
+        return Message(f"Incident #{incident.id} about this is open already, in <#{incident.channel_id}>.")
     return Message(f"Incident #{incident.id} is open in <#{incident.channel_id}>. You lead it until somebody presses `I'll lead`; the checklist is in its thread.")
 
 
@@ -311,7 +318,7 @@ def _words_open(tx: Session, press: Press, words: tuple[str, ...]) -> Answer:
         found = find_agents(tx, " ".join(words[:length]))
         if len(found) == 1 and (title := " ".join(words[length:])):
             incident = flows.open_incident(tx, press.now, found[0], person_of(tx, press), title[:300], channel=_public(press.channel), came_from=press.came_from)
-            return Tell(_opened(incident))
+            return Tell(_opened(incident, press))
         if len(found) == 1:
             return _form(tx, found[0], "", About(), [], channel=_public(press.channel))
     here = agents_in_channel(tx, press.channel or "")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message, escape
 from bot.incidents import flows, follow_presses, messages, presses, run_presses
+from bot.incidents.marks import marked
 from bot.incidents.presses import SHORTCUTS, assign, close, lead, person_of, read_answer, settle, words_incident
 from bot.incidents.reading import incident_of_thread, incident_view
 from bot.people.flows import require, roles_of
@@ -117,6 +122,7 @@ def words_follow_up(tx: Session, press: Press) -> Answer:
 
 ACTIONS: dict[str, Handler] = {**presses.ACTIONS, **follow_presses.ACTIONS, **run_presses.ACTIONS}
 VIEWS: dict[str, Handler] = {**presses.VIEWS, **follow_presses.VIEWS, **run_presses.VIEWS}
+EVENTS: dict[str, Callable[[Session, dict[str, Any], datetime], None]] = {"reaction_added": marked}
 WORDS: dict[str, Handler] = {
     "incident": words_incident,
     "incidents": words_incident,
