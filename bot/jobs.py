@@ -42,6 +42,7 @@ from bot.paging.reading import open_pages
 from bot.paging.stats import span_lines, stats
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
+from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
 from bot.status import messages as status_words
 from bot.status.http import as_json, depth_as_json
@@ -61,7 +62,8 @@ def jobs_of(house: House) -> dict[str, Job]:
 def open_things(tx: Session, agent_id: int) -> list[str]:
     """What of an agent is open: it may not be removed meanwhile."""
     pages = [f"page {page.id}" for page in open_pages(tx, [agent_id])]
-    return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])]
+    waiting = [f"request {request.ext_id}" for request in open_requests(tx, [agent_id])[0]]
+    return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])] + waiting
 
 
 def _who_is_reached(tx: Session, plan: Plan, spec: RegistrySpec) -> Plan:

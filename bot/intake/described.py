@@ -59,6 +59,47 @@ _GATE = (
 )
 
 
+REQUEST: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "agent", "kind", "title", "state", "decision", "answer", "action_hash"],
+    "properties": {
+        "id": {"type": "string", "description": "As the agent gave it, or as it was given."},
+        "agent": {"type": "string"},
+        "kind": {"type": "string", "enum": ["handoff", "approval"]},
+        "title": {"type": "string"},
+        "state": {"type": "string", "enum": ["open", "approved", "rejected", "answered", "withdrawn", "timed_out"], "description": "`open` waits for a person."},
+        "decision": {"type": ["string", "null"], "enum": ["allow", "deny", None], "description": "Of an approval, once it is over; a deny also where it was taken back."},
+        "answer": {"type": ["string", "null"], "description": "The person's words."},
+        "answered_by": {"type": ["object", "null"], "properties": {"name": {"type": "string"}, "slack": {"type": ["string", "null"]}}},
+        "asked_at": {"type": "string", "format": "date-time"},
+        "answered_at": {"type": ["string", "null"], "format": "date-time"},
+        "claimed_by": {"type": ["object", "null"], "properties": {"name": {"type": "string"}, "slack": {"type": ["string", "null"]}}},
+        "claimed_at": {"type": ["string", "null"], "format": "date-time"},
+        "answer_by": {"type": ["string", "null"], "format": "date-time", "description": "When its time is up."},
+        "rule": {"type": ["string", "null"], "description": "The rule of the registry that asked."},
+        "action_hash": {"type": ["string", "null"], "description": "SHA-256 of the action as JSON with sorted keys and no spaces: a yes holds for this alone."},
+        "used_at": {"type": ["string", "null"], "format": "date-time", "description": "When the yes was used; it is good once, within 24 hours."},
+        "undone_at": {"type": ["string", "null"], "format": "date-time", "description": "When somebody took the approval back."},
+    },
+}
+PERMIT: dict[str, Any] = {
+    "type": "object",
+    "required": ["decision", "rule", "reason", "action_hash", "request"],
+    "properties": {
+        "decision": {"type": "string", "enum": ["allow", "ask", "deny"], "description": "`ask`: a person is asked by this very question; do nothing until the request says allow, then ask again to use it."},
+        "rule": {"type": "string", "description": "The rule's name; `approval` where a person's answer decided, `stage` where the agent is stopped, `none` where no rule fits."},
+        "reason": {"type": "string"},
+        "action_hash": {"type": "string"},
+        "request": {"oneOf": [{"$ref": "#/components/schemas/AskedRequest"}, {"type": "null"}]},
+    },
+}
+_PERMIT = (
+    "Ask before writing anything: the rules under `permissions` in aiops.yml answer, first match first. A yes of a person holds for exactly the action that "
+    "was shown, once, within 24 hours; asking again uses it. A no holds for an hour for the same action (for ever for the same `id`). Needs the scope `permissions`."
+)
+_ANSWER = "What the person answered. With `?wait=30` the answer comes as soon as it is there, at the latest after so many seconds. Needs the scope `read`."
+
+
 def schemas() -> dict[str, Any]:
     """The shapes that these routes take and give."""
     alert = AlertIn.model_json_schema()
@@ -94,7 +135,7 @@ def schemas() -> dict[str, Any]:
         },
         "required": ["accepted", "stale", "truncated", "unknown_agents", "refused"],
     }
-    return {"Alert": alert, "Alerts": message, "AlertsTaken": taken, "Gate": GATE}
+    return {"Alert": alert, "Alerts": message, "AlertsTaken": taken, "Gate": GATE, "AskedRequest": REQUEST, "Permit": PERMIT}
 
 
 def paths() -> dict[str, Any]:
@@ -139,7 +180,58 @@ def paths() -> dict[str, Any]:
             },
         }
     }
-    return found
+    return {**found, **_asking()}
+
+
+def _asking() -> dict[str, Any]:
+    """The routes of permissions and answers."""
+    errors = {"401": _answer("401", ALERT_ANSWERS["401"], ""), "404": _answer("404", "There is no such agent or request that this token may ask about.", "")}
+    action = {"$ref": "#/components/schemas/ActionPart"}
+    question = {
+        "type": "object",
+        "required": ["agent", "action"],
+        "properties": {
+            "agent": {"type": "string"}, "action": action,
+            "id": {"type": "string", "maxLength": 128, "description": "Of the request, where a person has to be asked."},
+            "title": {"type": "string", "maxLength": 300}, "context": {"$ref": "#/components/schemas/RequestContext"},
+            "triggered_by": {"type": "string", "description": "Who had the agent do this (Slack id or e-mail): they may not approve it."},
+            "deadline": {"type": "string", "format": "date-time"},
+        },
+    }  # fmt: skip
+    places = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": words} for name, words in (("agent", "The agent's id."), ("id", "The request's id."))]
+    wait = {"name": "wait", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 60}, "description": "Seconds to wait for an answer."}
+    return {
+        "/v1/permissions/check": {
+            "post": {
+                "summary": "May the agent do exactly this?",
+                "description": _PERMIT,
+                "security": [{"token": []}],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": question}}},
+                "responses": {
+                    "200": _answer("200", "allow, ask or deny, with the rule.", "Permit"),
+                    **errors,
+                    "403": _answer("403", "The token lacks the scope `permissions`.", ""),
+                    "409": _answer("409", "The id belongs to a request for another action.", ""),
+                    "422": _answer("422", "The question cannot be read; the field is named.", ""),
+                    "503": _answer("503", "The database is away: do nothing, and ask again.", ""),
+                },
+            }
+        },
+        "/v1/agents/{agent}/requests/{id}": {
+            "get": {
+                "summary": "What a person answered",
+                "description": _ANSWER,
+                "security": [{"token": []}],
+                "parameters": [*places, wait],
+                "responses": {
+                    "200": _answer("200", "The request as it stands.", "AskedRequest"),
+                    **errors,
+                    "400": _answer("400", "`wait` is no number of seconds from 0 to 60.", ""),
+                    "403": _answer("403", "The token lacks the scope `read`.", ""),
+                },
+            }
+        },
+    }
 
 
 def _ping(parameters: list[dict[str, Any]], summary: str) -> dict[str, Any]:
@@ -162,6 +254,8 @@ def sections() -> str:
     parts += ["<h3>Answers</h3>", table(PING_ANSWERS.items())]
     parts += ["<h2 id='alerts'>POST /v1/alerts</h2><p>", code(_ALERTS), "</p>", table(ALERT_ANSWERS.items()), f"<pre>{escape(_EXAMPLE)}</pre>"]
     parts += ["<h2 id='gate'>GET /v1/agents/{id}/gate</h2><p>", code(_GATE), "</p>", table((name, found["description"]) for name, found in GATE["properties"].items())]
+    parts += ["<h2 id='permissions'>POST /v1/permissions/check</h2><p>", code(_PERMIT), "</p>", f"<pre>{escape(_QUESTION)}</pre>", table((name, each.get("description", "The request, where a person is asked.")) for name, each in PERMIT["properties"].items() if name != "action_hash")]
+    parts += ["<h2 id='requests'>GET /v1/agents/{agent}/requests/{id}</h2><p>", code(_ANSWER), "</p>", table((name, each["description"]) for name, each in REQUEST["properties"].items() if "description" in each)]
     return "".join(parts)
 
 
@@ -175,6 +269,8 @@ def code(text: str) -> str:
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
+_QUESTION = """curl -X POST -H 'Authorization: Bearer aiops_...' -H 'Content-Type: application/json' http://127.0.0.1:8080/v1/permissions/check \\
+  -d '{"agent": "support-triage", "action": {"name": "refund.create", "on": "order/1234", "as": "svc-triage@example.com", "params": {"amount": 120}}}'"""
 _EXAMPLE = """receivers:
   - name: aiops
     webhook_configs:

@@ -202,7 +202,9 @@ def test_help_is_short_and_an_unknown_word_gets_a_guess(fleet: Database) -> None
 `/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test` calls you by each of your routes and says which worked
 `/aiops stage &lt;agent&gt;`  what an agent may do now, and the way back after `Human review` or `Stop agent`
 `/aiops incident open &lt;agent&gt;`  start the failure protocol
-`/aiops incident`  the open incidents
+`/aiops incident`  the open incidents; `incident 3` shows one
+`/aiops followups`  what was promised so that failures do not recur; `followups mine`, `followups &lt;agent&gt;`
+`/aiops requests [agent]`  what agents ask of people: hand-offs and approvals that wait, how long answers took, and what was allowed by rule
 `/aiops oncall`  who is on call in each rotation; `oncall take &lt;rotation&gt; until friday 18:00` takes a shift, `oncall undo` gives it back
 `/aiops silence &lt;agent&gt; [check] 2h &lt;why&gt;`  a problem calls nobody for a while; `silence` lists what is silenced, and ends it
 `/aiops maintenance &lt;agent&gt; tonight 22:00 2h &lt;what&gt;`  plan a window in which nobody is called; `maintenance` lists them
