@@ -21,7 +21,7 @@ def opened(world: World) -> World:
 
 
 def items(world: World, incident: int = 1) -> dict[int, IncidentItem]:
-    return {item.position + 1: item for item in world.do(lambda tx: tx.scalars(select(IncidentItem).where(IncidentItem.incident_id == incident)).all())}
+    return {item.position + 1: item for item in world.do(lambda tx: tx.scalars(select(IncidentItem).where(IncidentItem.incident_id == incident).order_by(IncidentItem.position)).all())}
 
 
 def incident(world: World, number: int = 1) -> Incident:
