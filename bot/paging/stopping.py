@@ -17,7 +17,9 @@ from bot.paging.words import listed
 from bot.people.flows import require
 from bot.people.rules import Act, may
 from bot.quality.flows import mark_dirty
+from bot.stages import orders
 from bot.stages.flows import lower_stage, stage_of
+from bot.stages.messages import standing as order_words
 from bot.stages.rules import lowers
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
 from bot.tables import Agent, Page, Person
@@ -25,7 +27,7 @@ from bot.tables import Agent, Page, Person
 _ALREADY = {
     "assisted": "It is under human review already: a person looks at every output before it counts.",
     "shadow": "It works in shadow: nothing it makes is used, so there is nothing to hold back.",
-    "suspended": "It is stopped already, and does nothing until somebody starts it again.",
+    "suspended": "It was stopped already, and is to do nothing until somebody starts it again.",
     "retired": "It is retired: it does nothing any more.",
 }
 
@@ -48,7 +50,7 @@ def ask_stop(tx: Session, press: Press) -> Answer:
         return _ask_which(tx, press, page, agents, "suspended")
     stage = stage_of(tx, page.agent_id).stage
     if stage in ("suspended", "retired"):
-        return Tell(Message(_ALREADY[stage]))
+        return _already(tx, agents[0])
     return Ask(forms.stop_form(page_view(tx, page)))
 
 
@@ -100,7 +102,7 @@ def _order(tx: Session, press: Press, page: Page, agents: Sequence[Agent], stage
         acknowledge(tx, press.now, page.id, person.id)
     lowered = [agent for agent in sorted(agents, key=lambda each: each.id) if lower_stage(tx, press.now, agent, stage, person, reason)]
     if not lowered:
-        return Tell(Message(_ALREADY[stage_of(tx, agents[0].id).stage]))
+        return _already(tx, agents[0])
     names = [escape(clip(agent.name, 60)) for agent in lowered]
     whom = f"{listed(names, len(names))}" if len(agents_on(tx, page)) > 1 else "the agent"
     what = f"stopped {whom}" if stage == "suspended" else f"ordered human review{'' if whom == 'the agent' else f' of {whom}'}"
@@ -109,6 +111,13 @@ def _order(tx: Session, press: Press, page: Page, agents: Sequence[Agent], stage
         showing.show_page(tx, press.now, each)
     mark_dirty(tx, press.now, [agent.id for agent in lowered])
     return Quiet()
+
+
+def _already(tx: Session, agent: Agent) -> Answer:
+    """There is nothing more to order; how far the order has come that stands."""
+    order = orders.order_in_force(tx, agent.id)
+    standing = f" {order_words(orders.view_of(tx, agent, order))}" if order is not None else ""
+    return Tell(Message(_ALREADY[stage_of(tx, agent.id).stage] + standing))
 
 
 ACTIONS: dict[str, Handler] = {"paging.review": press_review, "paging.stop": ask_stop}
