@@ -95,7 +95,7 @@ RULES: dict[Act, Rule] = {
     Act.HUMAN_REVIEW: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "Human review is ordered by an owner of the agent, somebody called for it, or a lead."),
     Act.STOP_AGENT: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is stopped by an owner of the agent, somebody called for it, or a lead."),
     Act.ROLL_BACK: Rule(_OWNERS | {Role.SPONSOR, Role.CALLED, Role.RESPONDER, Role.LEAD}, "An agent is rolled back by an owner of the agent, somebody called for it, or a lead."),
-    Act.SWITCHED: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "That an agent was switched by hand is said by an owner of it, somebody called for it, or a lead."),
+    Act.SWITCHED: Rule(_OWNERS | {Role.CALLED, Role.RESPONDER, Role.LEAD}, "Only an owner of the agent, somebody called for it, or a lead says that it was switched by hand."),
     Act.START_AGENT: Rule(frozenset({Role.BUSINESS, Role.OPERATIONS, Role.LEAD}), "An agent is let work again by its business owner, its operations owner, or a lead."),
     Act.OPEN_INCIDENT: Rule(_ANY_MEMBER, "Incidents are opened by full members of this workspace."),
     Act.WORK_INCIDENT: Rule(_ANY_MEMBER, "Incident steps are done by full members of this workspace."),

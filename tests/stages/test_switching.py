@@ -289,7 +289,7 @@ def test_roll_back_names_the_last_good_version_orders_it_and_is_ended_again(worl
 
 @pytest.mark.parametrize("who", ["ben", "gus"])
 def test_who_may_not_is_told_who_could_and_nothing_is_ordered(world: World, who: str) -> None:
-    pressed = {"autonomy.review": "Human review is ordered by", "autonomy.stop": "An agent is stopped by", "autonomy.roll_back": "An agent is rolled back by", "autonomy.forward": "An agent is let work again by", "autonomy.switched": "That an agent was switched by hand"}
+    pressed = {"autonomy.review": "Human review is ordered by", "autonomy.stop": "An agent is stopped by", "autonomy.roll_back": "An agent is rolled back by", "autonomy.forward": "An agent is let work again by", "autonomy.switched": "says that it was switched by hand"}
     for action, words in pressed.items():
         assert words in str(world.press(who, action, f"{SLUG}:1"))
     for form in ("autonomy.stop", "autonomy.roll_back", "autonomy.forward"):
