@@ -63,6 +63,7 @@ def serve(url: str) -> None:
     from bot.requests import calling
     from bot.requests.counting import Allowed
     from bot.requests.flows import held, settle
+    from bot.requests.permits import Book
     from bot.requests.waiting import Board
     from bot.serve import listening, tune
     from bot.wakes import Wakes
@@ -92,7 +93,7 @@ def serve(url: str) -> None:
 
     async def main() -> None:
         sock = socket.create_server(("127.0.0.1", 0))
-        table = [permissions.route(doors, lanes, clock, allowed), answers.route(doors, lanes, board), Route("/press/{number:int}", press, methods=["POST"])]
+        table = [permissions.route(doors, lanes, clock, allowed, Book(clock)), answers.route(doors, lanes, board), Route("/press/{number:int}", press, methods=["POST"])]
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(listening(Starlette(routes=table), sock))
             if not db.is_sqlite:

@@ -90,6 +90,7 @@ from bot.quiet.flows import silence_ends, silences_step
 from bot.requests import calling as request_calls
 from bot.requests.counting import Allowed
 from bot.requests.hooks import Hooks
+from bot.requests.permits import Book
 from bot.requests.waiting import Board
 from bot.routes.email import EmailRoute
 from bot.routes.outcome import Route as Way
@@ -180,6 +181,7 @@ class House:
         self.webhooks = Webhooks(self.lanes, self.clock, self.signer) if self.signer is not None else None
         self.answers = Board(self.lanes)
         self.allowed = Allowed(self.lanes)
+        self.permits = Book(self.clock)
         self.request_hooks = Hooks(self.lanes, self.clock, self.signer)
         self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
@@ -236,7 +238,7 @@ class House:
         if self.settings.slack_bot_token is not None:
             add("quiet hours", QuietHours(self.client, self.lanes, links).step, every=5)
         add("requests", self._flow(When(request_calls.something_due, request_calls.requests_step), urgency=Urgency.PAGE), every=0.5, due=self._first(request_calls.next_due))
-        add("answers", self.answers.step, every=0.25)
+        add("answers", self.answers.step, every=0.1)
         add("webhooks of requests", self.request_hooks.step, every=5)
         add("permissions", self.allowed.step, every=1)
         add("auditor", self._flow(lambda tx, now: audit_step(tx, now, links), When(is_stuck, stuck_step), urgency=Urgency.PAGE), every=20)
@@ -261,6 +263,7 @@ class House:
         """A commit wakes a loop; an order also makes the gate's memory stale, before the one who ordered is answered."""
         if name == GATE_LOOP:
             self.gate.forget()
+            self.permits.forget()
         self.loops.wake(name)
 
     def _flow(self, *flows: Flow | When, urgency: Urgency = Urgency.FLOW) -> Step:
@@ -375,7 +378,7 @@ class House:
             *intake_http.routes(self.intake),
             *([checks_http.route(self.take_ping)] if self.take_ping is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
-            permissions.route(self.intake.doors, self.lanes, self.clock, self.allowed),
+            permissions.route(self.intake.doors, self.lanes, self.clock, self.allowed, self.permits),
             answers.route(self.intake.doors, self.lanes, self.answers),
             gate.route(self.intake.doors, self.gate),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,8 +20,8 @@ from bot.intake.requests import action_of, too_long
 from bot.lanes import Lanes, LanesClosed, Urgency
 from bot.requests import permits
 from bot.requests.counting import Allowed
-from bot.requests.permits import Asking, Conflict, Known, Permit, Specs
-from bot.requests.rules import Decision, Verdict, hash_of
+from bot.requests.permits import Asking, Book, Conflict, Permit
+from bot.requests.rules import Decision, hash_of
 
 BODY = 256 * 1024  # bytes
 
@@ -41,10 +40,8 @@ class CheckIn(BaseModel):
     deadline: Moment | None = Field(None, description="After this no answer helps any more.")
 
 
-def route(doors: Doors, lanes: Lanes, clock: Clock, allowed: Allowed) -> Route:
+def route(doors: Doors, lanes: Lanes, clock: Clock, allowed: Allowed, book: Book) -> Route:
     """The one route that answers; an allow writes nothing but a counter."""
-    specs = Specs()
-
     async def check(request: Request) -> Response:
         try:
             bearer = await doors.admit(authorization(request), "permissions")
@@ -58,14 +55,12 @@ def route(doors: Doors, lanes: Lanes, clock: Clock, allowed: Allowed) -> Route:
             return problem(422, "too_long", long, field="action")
         now = clock.now()
 
-        def look(tx: Session) -> tuple[Known, Verdict] | None:
-            known = specs.know(tx, slug)
-            return (known, permits.verdict_of(known, action, now)) if known is not None else None
-
-        found = await lanes.read(look) if bearer.agents is None or slug in bearer.agents else None
-        if found is None:
+        known = None
+        if bearer.agents is None or slug in bearer.agents:
+            known = book.remembered(slug) or await lanes.read(lambda tx: book.read(tx, slug))
+        if known is None:
             return problem(404, "unknown_agent", f"there is no agent {slug[:64]!r} that this token may ask for")
-        known, verdict = found
+        verdict = permits.verdict_of(known, action, now)
         if verdict.decision is Decision.ALLOW:
             allowed.add(known.agent_id, verdict.rule, now)
             return _told(Permit(verdict), action.doc())

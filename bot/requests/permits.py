@@ -13,6 +13,7 @@ from bot import audit
 from bot.agents.reading import spec_of
 from bot.agents.spec import AgentSpec
 from bot.calendars import zone_named
+from bot.clock import Clock
 from bot.people.flows import person_for_report
 from bot.requests import flows
 from bot.requests.reading import as_json, asked_of, request_by_ext, someone
@@ -20,6 +21,7 @@ from bot.requests.rules import Action, Before, Decision, Verdict, before, hash_o
 from bot.tables import Agent, Request, Stage
 
 KEPT = 20_000  # descriptions kept in memory
+FRESH = 1.0  # seconds that an agent's rules are answered from memory
 
 
 class Conflict(Exception):
@@ -40,7 +42,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Known:
-    """What the rules look at: read anew for each question, so that a stop holds from the next one on."""
+    """What the rules look at."""
 
     agent_id: int
     slug: str
@@ -57,23 +59,43 @@ class Permit:
     request: dict[str, Any] | None = None
 
 
-class Specs:
-    """Agents' rules by revision: parsed once, and read anew only where the registry changed."""
+class Book:
+    """Agents' rules and stages, kept for a second: an order of a stage makes all of it be read anew from its commit on."""
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], AgentSpec] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._specs: dict[tuple[int, int], AgentSpec] = {}  # by revision: parsed once
+        self._known: dict[str, tuple[float, Known]] = {}
+        self._orders = 0
 
-    def know(self, tx: Session, slug: str) -> Known | None:
+    def remembered(self, slug: str) -> Known | None:
+        """What was read a moment ago."""
+        kept = self._known.get(slug)
+        return kept[1] if kept is not None and self._clock.monotonic() - kept[0] <= FRESH else None
+
+    def forget(self) -> None:
+        """Some stage was ordered: what is being read at this moment may be older than that, too."""
+        self._orders += 1
+        self._known.clear()
+
+    def read(self, tx: Session, slug: str) -> Known | None:
+        """What the rules look at, from the database."""
+        orders, at = self._orders, self._clock.monotonic()
         found = select(Agent.id, Agent.zone, Agent.spec_rev, Stage.stage).join(Stage, Stage.agent_id == Agent.id)
         row = tx.execute(found.where(Agent.slug == slug, Agent.archived_at.is_(None))).first()
         if row is None:
             return None
-        spec = self._kept.get((row.id, row.spec_rev))
+        spec = self._specs.get((row.id, row.spec_rev))
         if spec is None:
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            spec = self._kept[row.id, row.spec_rev] = spec_of(tx.get_one(Agent, row.id))
-        return Known(row.id, slug, row.zone, row.stage, spec)
+            if len(self._specs) >= KEPT:
+                self._specs.clear()
+            spec = self._specs[row.id, row.spec_rev] = spec_of(tx.get_one(Agent, row.id))
+        known = Known(row.id, slug, row.zone, row.stage, spec)
+        if len(self._known) >= KEPT:
+            self._known.clear()
+        if orders == self._orders:
+            self._known[slug] = (at, known)
+        return known
 
 
 def verdict_of(known: Known, action: Action, now: datetime) -> Verdict:
