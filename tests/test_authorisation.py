@@ -346,5 +346,5 @@ async def submitted(t: Town, payload: dict[str, Any]) -> dict[str, Any]:
 def polite(words: str, name: str) -> None:
     """A refusal says who could, and hides no failure of ours."""
     assert "went wrong" not in words, f"{name} said {words!r}"
-    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else", "people of the rotation", "Only those named for it", "operations owner", "whoever has it")
+    known = ("full members", "Only the person who was named", "the owners", "present owners", "You were not called", "Join the owner channel", "owner of the agent", "the person who has this page", "from an older message", "asked of somebody else", "people of the rotation", "Only those named for it", "operations owner", "whoever has it", "by an owner of it")
     assert any(each in words for each in known), f"{name} said {words!r}"

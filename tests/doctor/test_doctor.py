@@ -92,7 +92,7 @@ async def test_missing_rights_are_named_with_what_stops_and_declined_ones_only_w
         bad, remarks = said(found, bad=True), said(found, bad=False)
         assert "✗ The scope `im:write` is missing: nobody can be called by direct message. Add it at api.slack.com/apps" in bad
         assert "✗ The scope `users:read.email` is missing (aiops.yml names people by e-mail address)" in bad
-        assert "• The optional scope `reactions:read` was not granted, so emoji count for nothing; the buttons go on. Nothing in the registry needs it now." in remarks
+        assert "• The optional scope `reactions:read` was not granted, so pushpins and emoji count for nothing; the buttons and `note` go on. Nothing in the registry needs it now." in remarks
         assert "• The app holds rights that are never used: `pins:write`." in remarks
 
 
