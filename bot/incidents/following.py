@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.blocks import Message, clip, escape, mention
 from bot.calendars import at_local
-from bot.db import wake
+from bot.db import is_outage, wake
 from bot.incidents import follow_words
 from bot.incidents.people import whose
 from bot.incidents.protocol import follow_up_within
@@ -22,6 +23,8 @@ from bot.tables import Agent, FollowUp, Incident, Person, Run
 DAY_ENDS = time(18)  # of the owner's own day: until then a follow-up is in time
 ESCALATES_AFTER = timedelta(days=3)
 BATCH = 100
+ASIDE = timedelta(minutes=10)
+log = structlog.get_logger(__name__)
 
 
 def default_due(incident: Incident, now: datetime, person: Person | None) -> date:
@@ -148,22 +151,33 @@ def follow_ups_step(tx: Session, now: datetime) -> bool:
     """What is due and not done: its owner is reminded, and three days later the business owner hears of it."""
     rows = list(tx.scalars(select(FollowUp).where(FollowUp.next_at <= now).order_by(FollowUp.next_at).limit(BATCH).with_for_update(skip_locked=True, key_share=True)))
     for row in rows:
-        incident, agent = tx.get_one(Incident, row.incident_id), tx.get_one(Agent, row.agent_id)
-        owner = tx.get_one(Person, row.owner_id)
-        business = whose(tx, incident, "business_owner")
-        if row.reminded_at is None:
-            row.reminded_at, row.next_at = now, row.due_at + ESCALATES_AFTER
-            said = follow_words.reminder(row.words, mention(owner.slack_id, owner.name), row.due_at, row.id)
-            add_line(tx, now, incident, f"follow-up:{row.id}:due:{row.turns}:{int(row.due_at.timestamp())}", said)
-            note(tx, now, incident, "follow-up", f"the follow-up “{row.words}” is due, and {owner.name} was reminded", None)
-            continue
-        row.escalated_at, row.next_at = now, None
-        told = mention(business.slack_id, business.name) if business is not None else f"{escape(agent.name)} has no business owner"
-        said = follow_words.escalated(row.words, escape(owner.name), told, row.due_at, row.id)
-        add_line(tx, now, incident, f"follow-up:{row.id}:up:{row.turns}:{int(row.due_at.timestamp())}", said)
-        note(tx, now, incident, "follow-up", f"the follow-up “{row.words}” went up to {business.name if business else 'nobody: there is no business owner'}", None)
-        audit.record(tx, now, "follow_up.escalate", f"followup:{row.id}", came_from="timer", words=row.words, evidence={"to": business.id if business else None})
+        try:
+            with tx.begin_nested():
+                _call_for(tx, now, row)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("a follow-up steps aside", follow_up=row.id)
+            row.next_at = now + ASIDE
     return bool(rows)
+
+
+def _call_for(tx: Session, now: datetime, row: FollowUp) -> None:
+    incident, agent = tx.get_one(Incident, row.incident_id), tx.get_one(Agent, row.agent_id)
+    owner = tx.get_one(Person, row.owner_id)
+    business = whose(tx, incident, "business_owner")
+    if row.reminded_at is None:
+        row.reminded_at, row.next_at = now, row.due_at + ESCALATES_AFTER
+        said = follow_words.reminder(row.words, mention(owner.slack_id, owner.name), row.due_at, row.id)
+        add_line(tx, now, incident, f"follow-up:{row.id}:due:{row.turns}:{int(row.due_at.timestamp())}", said)
+        note(tx, now, incident, "follow-up", f"the follow-up “{row.words}” is due, and {owner.name} was reminded", None)
+        return
+    row.escalated_at, row.next_at = now, None
+    told = mention(business.slack_id, business.name) if business is not None else f"{escape(agent.name)} has no business owner"
+    said = follow_words.escalated(row.words, escape(owner.name), told, row.due_at, row.id)
+    add_line(tx, now, incident, f"follow-up:{row.id}:up:{row.turns}:{int(row.due_at.timestamp())}", said)
+    note(tx, now, incident, "follow-up", f"the follow-up “{row.words}” went up to {business.name if business else 'nobody: there is no business owner'}", None)
+    audit.record(tx, now, "follow_up.escalate", f"followup:{row.id}", came_from="timer", words=row.words, evidence={"to": business.id if business else None})
 
 
 def something_due(tx: Session, now: datetime) -> bool:
