@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bot import audit
 from bot.blocks import Message
 from bot.incidents import messages
+from bot.incidents.gathering import gather
 from bot.incidents.reading import doers_of, incident_view, standing_of
 from bot.incidents.regression import keep_outputs
 from bot.incidents.rules import Standing, left_to_ask, likely_minutes, what_blocks
@@ -76,6 +77,7 @@ def close_incident(tx: Session, now: datetime, incident_id: int, by: Person, *, 
         say_minutes(tx, now, incident, minutes, by)
     incident.closed_at, incident.closed_by, incident.state, incident.look_at = now, by.id, "closed", None
     tx.flush()
+    gather(tx, incident)
     kept = keep_outputs(tx, now, incident)
     worked = total_minutes(tx, incident.id)
     note(tx, now, incident, "closed", "closed the incident" + (f" while the check still fails: {incident.failing_why}" if incident.failing_why else ""), by, key="closed")

@@ -111,6 +111,7 @@ def open_incident(
     why = f" from page {page.id}" if page else ""
     note(tx, now, incident, "opened", f"opened the incident{why}: {title}", by, key="opened")
     audit.record(tx, now, "incident.open", f"incident:{incident.id}", person_id=by.id if by else None, came_from=came_from, words=title, evidence={"protocol": f"{protocol.get('name')} v{protocol.get('version')}"})
+    show_incident(tx, now, incident)
     _recognise(tx, now, incident)
     show_incident(tx, now, incident)
     if page is not None:

@@ -37,6 +37,11 @@ def added(words: str, owner: str, due: datetime, follow_up_id: int) -> Message:
     return Message(text, [section(text), actions(*_buttons(follow_up_id))])
 
 
+def again(words: str, owner: str, due: datetime, follow_up_id: int) -> Message:
+    text = f":repeat: {owner}, this follow-up did not hold, because the failure is back. It is open again, due {when(due, DAY)}: {escape(clip(words, 1000))}"
+    return Message(text, [section(text), actions(*_buttons(follow_up_id))])
+
+
 def reminder(words: str, owner: str, due: datetime, follow_up_id: int) -> Message:
     text = f"{owner}, this follow-up was due {when(due, DAY)} and is still open: {escape(clip(words, 1000))}\nDone? Say what shows it. Otherwise name a new day, or somebody who can do it."
     return Message(text, [section(text), actions(*_buttons(follow_up_id))])

@@ -124,6 +124,7 @@ def reopen_what_did_not_hold(tx: Session, now: datetime, incident: Incident, ear
         row.reminded_at = row.escalated_at = None
         tx.flush()
         note(tx, now, incident, "again", f"the follow-up “{row.words}” did not hold and is open again, with {owner.name}", None, key=f"again:{row.id}")
+        add_line(tx, now, incident, f"again:{row.id}", follow_words.again(row.words, mention(owner.slack_id, owner.name), row.due_at, row.id))
         audit.record(tx, now, "follow_up.reopen", f"followup:{row.id}", came_from="recurrence", words=row.words, evidence={"incident": incident.id})
     wake(tx, "incidents")
     return rows

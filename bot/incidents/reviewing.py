@@ -14,6 +14,7 @@ from bot.feedback.http import Page as SignedPage
 from bot.feedback.http import Visit, page_link
 from bot.feedback.pages import Sheet
 from bot.incidents.failing import affected_words
+from bot.incidents.gathering import gather
 from bot.incidents.presses import incident_of_press
 from bot.incidents.reading import follow_ups_of, incident_of_thread, items_of
 from bot.incidents.review_words import FollowUpLine, Review, StepLine, moment_in, review_text
@@ -100,6 +101,7 @@ def _answered(tx: Session, page: Page | None) -> tuple[datetime, int | None] | N
 
 def file_review(tx: Session, now: datetime, incident: Incident, by: Person) -> bool:
     """Put the review into the thread as a Markdown file; False where the newest one says all there is."""
+    gather(tx, incident)
     count = entries(tx, incident.id)
     key = f"incident:{incident.id}:review:{count}:{len(follow_ups_of(tx, incident.id))}"
     if outbox.find(tx, key) is not None:

@@ -12,6 +12,7 @@ from bot import audit
 from bot.blocks import Message, escape, mention
 from bot.db import is_outage
 from bot.incidents import run_words
+from bot.incidents.gathering import gather
 from bot.incidents.people import whose
 from bot.incidents.protocol import status_every
 from bot.incidents.reading import items_of
@@ -48,6 +49,7 @@ def something_to_look_at(tx: Session, now: datetime) -> bool:
 
 
 def _look(tx: Session, now: datetime, incident: Incident) -> None:
+    gather(tx, incident)
     items = items_of(tx, incident.id)
     states = {item.item_key: item.state for item in items}
     for item in items:

@@ -180,6 +180,7 @@ def test_the_same_failure_within_ninety_days_says_so_and_opens_what_did_not_hold
     assert (row.turns, row.reopened_for) == (1, 2)
     assert "followup:1" in [decision.subject for decision in world.do(lambda tx: tx.scalars(select(Decision).where(Decision.action == "follow_up.reopen")).all())]
     assert any("did not hold" in words for words in timeline(world, 2))
+    assert any(line.startswith(":repeat: <@U0LEA>, this follow-up did not hold") for line in world.lines("incident:2"))
     # It counts as the follow-up of the new incident.
     assert "There is no follow-up yet" not in text_of(world.press("omar", "incidents.close", "incident:2"))
 

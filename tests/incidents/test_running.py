@@ -151,5 +151,7 @@ def test_the_review_is_a_file_with_exact_times_and_what_held(world: World) -> No
     assert "Step 1 (Stop the harm: put the agent under human review, or stop it, if what it makes can do damage.) was 10 minutes late" in text
     assert "Test \\*every\\* prompt \\| again" in text
     assert "- Omar: " in text
+    assert "- Fri 2026-11-20 08:00:00 UTC (+0000): Omar acknowledged the page" in text
+    assert "Support triage: well again. The last run was ok" in text
     assert "closed Fri 2026-11-20 08:25:00 UTC (+0000) by Omar" in text
     assert world.say("ben", "review 1", how="mention").startswith("The review of incident #1")
