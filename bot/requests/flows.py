@@ -18,7 +18,7 @@ from bot.outbox.rules import Priority
 from bot.people.flows import shared_registry
 from bot.requests import messages, rules
 from bot.requests.reading import KIND, place_of, terms_of, timing_of, view_of
-from bot.tables import Agent, Call, Climb, Request
+from bot.tables import Agent, Call, Climb, OutMessage, Request
 
 
 def requests_arrived(tx: Session, now: datetime, request_ids: Iterable[int]) -> None:
@@ -136,12 +136,16 @@ def show_request(tx: Session, now: datetime, request: Request, agent: Agent | No
     if request.state != "open" or request.claimed_by is not None:
         off = messages.called_off(view)
         for key in call_keys(tx, request.id):
-            outbox.mend(tx, now, key, off)
+            if request.state != "open" or ":reminder:" not in key:  # a reminder keeps its buttons while it waits
+                outbox.mend(tx, now, key, off)
 
 
 def call_keys(tx: Session, request_id: int) -> list[str]:
+    """Every direct word about it that stands in Slack: calls of its ladder, and reminders."""
     climbs = select(Climb.id).where(Climb.subject_kind == KIND, Climb.subject_id == request_id)
-    return list(tx.scalars(select(Call.message_key).where(Call.climb_id.in_(climbs), Call.route == "slack")))
+    calls = tx.scalars(select(Call.message_key).where(Call.climb_id.in_(climbs), Call.route == "slack"))
+    reminders = tx.scalars(select(OutMessage.key).where(OutMessage.cause == cause_of(request_id), OutMessage.kind == "call", OutMessage.key.like(f"request:{request_id}:reminder:%")))
+    return [*calls, *reminders]
 
 
 def cause_of(request_id: int) -> str:

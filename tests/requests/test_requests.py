@@ -152,6 +152,7 @@ async def test_a_claim_without_an_answer_is_reminded_of_and_then_released(t: Tow
     await t.move(minutes=31)
     reminders = await t.read(lambda tx: [row.target for row in tx.scalars(select(OutMessage).where(OutMessage.key.like("request:1:reminder:%")))])
     assert reminders == ["U0DANA"]
+    assert buttons(t.ws.dm("dana")[-1]) == ["Give back", "Answer"]
     await t.move(minutes=31)
     assert (await answer_of(t, "h1"))["claimed_by"] is None
     assert await called(t) == ["Omar Nassar"]  # and people are called again
