@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
+from hypothesis import settings
 
 from bot.clock import MovedClock
 from bot.db import Database
 from tests.kit.databases import PostgresDatabases, SqliteDatabases
+
+# A busy machine makes any example slow: that is no finding about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @cache

@@ -33,7 +33,7 @@ from tests.intake.conftest import Gate, add_agent
 async def test_every_kind_of_event_of_the_docs_is_stored(gate: Gate) -> None:
     answer = await gate.post(list(EXAMPLES.values()))
     assert answer.status_code == 202
-    assert answer.json() == {"accepted": 9, "duplicates": 0, "refused": []}
+    assert answer.json() == {"accepted": 10, "duplicates": 0, "refused": []}
     assert set(EXAMPLES) == set(KINDS)
     (run,) = gate.rows(Run)
     assert (run.status, run.ms, run.model, run.tokens_in, run.tokens_out, run.nano, run.currency) == ("ok", 2000, "gpt-4o", 812, 96, 3_100_000, "USD")
@@ -61,12 +61,12 @@ async def test_sending_again_changes_nothing_and_another_content_under_the_same_
     await gate.post(events)
     again = await gate.post(events)
     assert again.status_code == 202
-    assert again.json() == {"accepted": 0, "duplicates": 9, "refused": []}
+    assert again.json() == {"accepted": 0, "duplicates": 10, "refused": []}
     changed = [{**event, "at": "2026-11-20T07:30:00Z"} for event in events]
     answer = await gate.post(changed)
     assert answer.status_code == 422
     assert {each["code"] for each in answer.json()["refused"]} == {"id_conflict"}
-    assert [each["field"] for each in answer.json()["refused"]] == ["id"] * 9
+    assert [each["field"] for each in answer.json()["refused"]] == ["id"] * 10
     with gate.reading() as tx:
         assert totals(tx, 1, "2026-11-20", "2026-11-20").runs == 1
 

@@ -107,7 +107,7 @@ def plan_test(here: Town, url: str | None, channel: str | None = "#general") -> 
     here.house.loops.loops["self-test"].step = here.house.self_test.step
 
 
-def tested(tx: Any) -> dict[str, Any]:
+def mark_of(tx: Any) -> dict[str, Any]:
     found = tx.get(Mark, synthetic.MARK)
     return dict(found.value) if found is not None else {}
 
@@ -125,7 +125,7 @@ async def test_a_page_to_ourselves_goes_all_the_way_and_then_tells_the_outside_w
         plan_test(here, f"{url}/beat", "#support-ai")
         before = len(here.ws.messages("support-ai"))
         await here.settle()
-        found = await here.read(tested)
+        found = await here.read(mark_of)
         assert found.get("failed_at") is None
         assert found["ok_ms"] >= 0
         assert watcher.fetched == 2  # refused once, tried again
@@ -155,7 +155,7 @@ async def test_while_slack_is_down_the_watcher_is_not_told_and_the_figures_say_s
         await here.settle()
         await here.move(seconds=61)
         assert watcher.fetched == 0
-        assert "within 60 seconds" in (await here.read(tested))["why"]
+        assert "within 60 seconds" in (await here.read(mark_of))["why"]
         assert (await metrics(here))["aiops_synthetic_failing"] == 1
         here.ws.faults.outage = False
         await here.move(minutes=60)
@@ -167,10 +167,10 @@ async def test_without_its_channel_there_is_no_test_and_an_unknown_channel_fails
     async with town(database_url, clock) as here:
         await here.apply()
         await here.settle()
-        assert await here.read(tested) == {}
+        assert await here.read(mark_of) == {}
         plan_test(here, None, "#nowhere")
         await here.settle()
-        assert (await here.read(tested))["why"] == "there is no channel #nowhere"
+        assert (await here.read(mark_of))["why"] == "there is no channel #nowhere"
 
 
 async def test_the_figures_count_how_long_after_its_deadline_a_page_was_accepted(database_url: str, clock: MovedClock) -> None:
