@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -59,6 +60,7 @@ async def test_a_process_whose_every_place_is_taken_by_slow_calls_keeps_the_leas
     await post.write(lambda tx: end_in(tx, 1))
     await post.delivery.step(post.clock.now())
     assert left_of(post) > timedelta(seconds=1.5)
+    await asyncio.wait(post.delivery.under_way, timeout=10)  # the slow call: with no patience, settling would not wait for it
     await post.settle()
     assert post.dm() == ["wake up"]
 
