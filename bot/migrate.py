@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -26,19 +27,27 @@ def _config() -> Config:
     return config
 
 
-def upgrade(db: Database) -> None:
+def upgrade(db: Database, to: str = "head") -> None:
     """Run every migration that has not run yet; safe to call from several processes at once."""
     config = _config()
     with db.engine.connect() as connection:
-        if not db.is_sqlite:
+        driver: Any = connection.connection.driver_connection
+        if db.is_sqlite:
+            # A table is changed by making it anew and dropping the old one, whose rows others name meanwhile. Only outside a transaction.
+            driver.execute("PRAGMA foreign_keys=OFF")
+        else:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
             connection.commit()
         try:
             with connection.begin():
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, to)
+                if db.is_sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+                    raise RuntimeError(f"the migration would leave rows that name others which are not there: {broken[:5]}")
         finally:
-            if not db.is_sqlite:
+            if db.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON")
+            else:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
                 connection.commit()
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select, text
 
+from bot import migrate
 from bot.db import SCHEMA, Database, DatabaseInUse
 from bot.migrate import check
 from bot.tables import Decision
@@ -42,3 +43,34 @@ def test_a_second_process_may_not_write_the_same_file(db: Database) -> None:
     with pytest.raises(DatabaseInUse, match="in use by another"):
         other.hold()
     other.close()
+
+
+def test_a_database_of_the_version_before_with_a_row_in_every_table_is_brought_here(db: Database) -> None:
+    with db.engine.connect() as connection, connection.begin():
+        if not db.is_sqlite:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    if db.is_sqlite:
+        db = Database(str(db.url).replace(".db", "-before.db"))
+    migrate.upgrade(db, "0001")
+    with db.engine.begin() as connection:
+        connection.execute(text("PRAGMA defer_foreign_keys=ON" if db.is_sqlite else "SET session_replication_role = replica"))
+        looked = inspect(connection)
+        tables = [name for name in looked.get_table_names() if name != "alembic_version"]
+        for table in tables:
+            values = {column["name"]: _some(str(column["type"])) for column in looked.get_columns(table)}
+            names = ", ".join(f'"{name}"' for name in values)
+            connection.execute(text(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join(f":{name}" for name in values)})'), values)
+        if not db.is_sqlite:
+            connection.execute(text("SET session_replication_role = DEFAULT"))
+    migrate.upgrade(db)
+    migrate.check(db)
+    with db.reading() as tx:
+        assert [tx.execute(text(f'SELECT count(*) FROM "{table}"')).scalar() for table in tables] == [1] * len(tables)
+    db.close()
+
+
+def _some(kind: str) -> object:
+    """Any value of a column of that type; every key is 1, so that all rows name each other."""
+    kinds = {("CHAR", "TEXT"): "x", ("BOOL",): False, ("JSON",): "{}", ("TIME", "DATE"): "2026-11-20 08:00:00", ("FLOAT", "DOUBLE"): 0.5}
+    return next((value for names, value in kinds.items() if any(name in kind.upper() for name in names)), 1)
