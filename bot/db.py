@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-SCHEMA = "0002"  # the newest migration; serving refuses any other (a test holds it equal to Alembic's head)
+SCHEMA = "0003"  # the newest migration; serving refuses any other (a test holds it equal to Alembic's head)
 
 _WAKES = "wakes"
 _WAKES_HERE = "wakes here"

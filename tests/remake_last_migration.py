@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.db import SCHEMA, Database
 from bot.migrate import upgrade, write_revision
 
-MESSAGE = "paging and what follows"
+MESSAGE = "quality and telemetry"
 
 versions = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 for old in versions.glob(f"{SCHEMA}_*.py"):

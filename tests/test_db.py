@@ -45,14 +45,15 @@ def test_a_second_process_may_not_write_the_same_file(db: Database) -> None:
     other.close()
 
 
-def test_a_database_of_the_version_before_with_a_row_in_every_table_is_brought_here(db: Database) -> None:
+@pytest.mark.parametrize("version", ["0001", "0002"])
+def test_a_database_of_a_version_before_with_a_row_in_every_table_is_brought_here(db: Database, version: str) -> None:
     with db.engine.connect() as connection, connection.begin():
         if not db.is_sqlite:
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
     if db.is_sqlite:
         db = Database(str(db.url).replace(".db", "-before.db"))
-    migrate.upgrade(db, "0001")
+    migrate.upgrade(db, version)
     with db.engine.begin() as connection:
         connection.execute(text("PRAGMA defer_foreign_keys=ON" if db.is_sqlite else "SET session_replication_role = replica"))
         looked = inspect(connection)
