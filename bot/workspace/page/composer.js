@@ -60,29 +60,37 @@ export function composer(options) {
     box.dispatchEvent(new Event("input", { bubbles: true }));
     box.focus();
   };
-  const deliver = async () => {
-    const text = box.value.trim();
-    if (!text || node.getAttribute("aria-busy") === "true") return;
+  const write = (/** @type {string} */ text) => {
+    box.value = text;
+    if (text) drafts.set(key, text);
+    else drafts.delete(key);
+    fit();
+  };
+  /** What was sent leaves in the order it was typed. @type {Promise<void>} */
+  let sending = Promise.resolve();
+  let flying = 0;
+  const deliver = () => {
+    const typed = box.value;
+    const text = typed.trim();
+    if (!text) return;
     if (options.thread && text.startsWith("/")) {
       say(usage(), true);
       return;
     }
     suggestions.hide();
-    node.setAttribute("aria-busy", "true");
-    const typed = box.value;
-    const answer = await post("post", { channel: options.channel, text, ...(options.thread ? { thread_ts: options.thread } : {}) });
-    node.removeAttribute("aria-busy");
-    if (answer.ok === false) {
-      say(worded(answer.error), true);
-      return;
-    }
     say("");
-    if (box.value === typed) {
-      box.value = "";
-      drafts.delete(key);
-    }
-    fit();
-    options.sent?.();
+    write(""); // at once: whoever types on must not find the old words before the new ones
+    flying += 1;
+    node.setAttribute("aria-busy", "true");
+    sending = sending.then(async () => {
+      const answer = await post("post", { channel: options.channel, text, ...(options.thread ? { thread_ts: options.thread } : {}) });
+      flying -= 1;
+      if (!flying) node.removeAttribute("aria-busy");
+      if (answer.ok === false) {
+        write([typed, box.value].filter(Boolean).join("\n"));
+        say(worded(answer.error), true);
+      } else options.sent?.();
+    });
   };
   box.addEventListener("input", () => {
     if (box.value) drafts.set(key, box.value);
