@@ -11,9 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bot import audit
 from bot.blocks import Message, escape
 from bot.checks.flows import look_soon
 from bot.db import wake
+from bot.incidents.reading import incidents_about
+from bot.incidents.thread import show_incident
 from bot.lanes import Lanes, Urgency
 from bot.paging import showing
 from bot.paging.flows import close_problem
@@ -69,7 +72,7 @@ class Switches:
             self._gate.not_written(reads)
             raise
         for agent_id in first:
-            await self._lanes.write(partial(_show_pages, now=now, agent_id=agent_id))
+            await self._lanes.write(partial(_show_again, now=now, agent_id=agent_id))
         return found
 
 
@@ -122,9 +125,12 @@ def confirm(tx: Session, now: datetime, confirmed: Confirmed, by_id: int | None 
     return True
 
 
-def _show_pages(tx: Session, now: datetime, agent_id: int) -> None:
+def _show_again(tx: Session, now: datetime, agent_id: int) -> None:
+    """It hears orders now: the pages and incidents about it no longer say otherwise."""
     for page in _held(tx, agent_id):
         showing.show_page(tx, now, page)
+    for incident in incidents_about(tx, agent_id):
+        show_incident(tx, now, incident)
 
 
 def _held(tx: Session, agent_id: int) -> list[Page]:
@@ -149,6 +155,8 @@ def _see_to(tx: Session, now: datetime, order_id: int) -> None:
         return
     order.look_at, order.late_at = None, now
     tx.flush()
+    audit.record(tx, now, "stage.late", f"agent:{agent.slug}", came_from="timer", evidence={"rev": order.rev, "stage": order.stage, "version": order.version})
+    wake(tx, "incidents")
     _check_it(tx, now, agent, order)
     look_soon(tx, now, [agent.id], ["stage"])
     orders.show(tx, now, agent, order)

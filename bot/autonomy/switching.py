@@ -12,6 +12,8 @@ from bot.autonomy import messages
 from bot.autonomy.messages import Stands
 from bot.autonomy.switches import Confirmed, confirm
 from bot.blocks import Message, escape
+from bot.incidents.reading import incidents_about
+from bot.outbox import flows as outbox
 from bot.paging import showing
 from bot.paging.reading import open_pages, open_problems
 from bot.paging.scope import roles_on
@@ -24,7 +26,7 @@ from bot.stages.messages import standing
 from bot.stages.rules import ways_back
 from bot.stages.versions import Good, last_good
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
-from bot.tables import Agent, Page, Person
+from bot.tables import Agent, Incident, Page, Person
 
 _ALREADY = {"assisted": "under human review", "shadow": "in shadow, where nothing it makes is used", "suspended": "stopped", "retired": "retired"}
 
@@ -32,7 +34,7 @@ _ALREADY = {"assisted": "under human review", "shadow": "in shadow, where nothin
 def press_review(tx: Session, press: Press) -> Answer:
     """`Human review`, once they have confirmed."""
     agent, row = asked(tx, press, Act.HUMAN_REVIEW)
-    return _lower(tx, press, agent, row, "assisted", "ordered with `/aiops stage`.")
+    return _lower(tx, press, agent, row, "assisted", _where(tx, press))
 
 
 def ask_stop(tx: Session, press: Press) -> Answer:
@@ -121,7 +123,18 @@ def roles_about(tx: Session, press: Press, agent: Agent) -> set[Role]:
     roles = roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id)
     for page in open_pages(tx, [agent.id]):
         roles |= roles_on(tx, page, agent, press.actor)
+    for incident in incidents_about(tx, agent.id):  # who leads or owns it responds
+        if not roles & {Role.GUEST, Role.STRANGER} and press.actor.person_id in (incident.lead_id, incident.owner_id):
+            roles.add(Role.RESPONDER)
     return roles
+
+
+def _where(tx: Session, press: Press) -> str:
+    """The reason of an order that needs no words of its own: what the button stood on."""
+    row = outbox.at_place(tx, press.channel, press.message_ts) if press.channel and press.message_ts else None
+    kind, _, number = (row.key if row is not None else "").partition(":")
+    incident = tx.get(Incident, int(number)) if kind == "incident" and number.isdigit() else None
+    return f"incident #{incident.id}, {' '.join(incident.title.split())[:300]}" if incident is not None else "ordered with `/aiops stage`."
 
 
 def stands(tx: Session, agent: Agent) -> Stands:

@@ -24,6 +24,7 @@ from bot.blocks import (
 )
 from bot.incidents.protocol import PHASES
 from bot.incidents.rules import Blocked, Failing
+from bot.incidents.switch_words import SwitchView, line, switch_blocks
 from bot.paging.messages import span
 
 MENU = "surface.menu"  # a menu whose options name their own actions
@@ -80,6 +81,8 @@ class IncidentView:
     reopened: tuple[str, ...] = ()  # follow-ups that did not hold
     checklist_link: str = ""
     status_at: datetime | None = None
+    switches: tuple[SwitchView, ...] = ()
+    agents: int = 1  # how many it is about
 
     @property
     def value(self) -> str:
@@ -119,6 +122,7 @@ def root_message(incident: IncidentView) -> Message:
         blocks.append(section(_again(incident)))
     blocks += [section(f"{light} *{escape(clip(incident.title, 500))}*"), section("", fields=fields)]
     if incident.closed_at is None:
+        blocks += switch_blocks(incident.switches, incident.agents)
         more = [option("Add a follow-up", f"incidents.follow_up {incident.value}"), option("No follow-up needed", f"incidents.none_needed {incident.value}"), option("Set roles", f"incidents.roles {incident.value}")]
         blocks.append(actions(_lead_button(incident), _note_button(incident), _close_button(incident), overflow(MENU, more)))
         where = f"<{incident.checklist_link}|The checklist> is in the thread." if incident.checklist_link else "The checklist is in the thread."
@@ -126,9 +130,10 @@ def root_message(incident: IncidentView) -> Message:
     else:
         blocks.append(actions(button("Review", "incidents.review", incident.value, label=f"Write the review of incident {incident.id}")))
     text = f"{escape(lead_words(incident))}\n{state}. Lead: {incident.lead or 'nobody yet'}. Since {when(began)}. {incident.settled} of {len(incident.items)} steps settled."
+    text += "".join(f"\n{line(row)}" for row in incident.switches if row.order is not None and incident.closed_at is None)
     if incident.before_id is not None:
         text += f"\n{_again(incident)}"
-    return Message(text, blocks)
+    return Message(clip(text, 3500), blocks)
 
 
 def _again(incident: IncidentView) -> str:

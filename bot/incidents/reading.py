@@ -13,9 +13,10 @@ from bot.incidents.failing import affected_words, failing_of
 from bot.incidents.links import link_to
 from bot.incidents.messages import IncidentView, ItemView
 from bot.incidents.rules import Item, Standing
+from bot.incidents.switches import switches_of
 from bot.outbox import flows as outbox
 from bot.paging.reading import named
-from bot.tables import Agent, FollowUp, Incident, IncidentItem, IncidentMinutes, Page, Person, TimelineEntry
+from bot.tables import Agent, FollowUp, Incident, IncidentItem, IncidentMinutes, Page, Person, Problem, TimelineEntry
 
 
 def root_key(incident_id: int) -> str:
@@ -30,6 +31,13 @@ def open_incidents(tx: Session, agent_ids: Sequence[int] | None = None) -> list[
     """The incidents not yet closed (of these agents), the oldest first."""
     sought = select(Incident).where(Incident.closed_at.is_(None)).order_by(Incident.opened_at, Incident.id)
     return list(tx.scalars(sought if agent_ids is None else sought.where(Incident.agent_id.in_(agent_ids))))
+
+
+def incidents_about(tx: Session, agent_id: int) -> list[Incident]:
+    """The open incidents that an agent is part of, the oldest first."""
+    pages = select(Problem.page_id).where(Problem.agent_id == agent_id, Problem.page_id.is_not(None)).union(select(Problem.under_id).where(Problem.agent_id == agent_id, Problem.under_id.is_not(None)))
+    sought = select(Incident).where(Incident.closed_at.is_(None), (Incident.agent_id == agent_id) | Incident.page_id.in_(pages))
+    return list(tx.scalars(sought.order_by(Incident.id)))
 
 
 def items_of(tx: Session, incident_id: int) -> list[IncidentItem]:
@@ -60,6 +68,7 @@ def incident_view(tx: Session, incident: Incident) -> IncidentView:
     page = tx.get(Page, incident.page_id) if incident.page_id else None
     before = tx.get(Incident, incident.before_id) if incident.before_id else None
     reopened = list(tx.scalars(select(FollowUp).where(FollowUp.reopened_for == incident.id).order_by(FollowUp.id)))
+    switches, agents = switches_of(tx, incident) if incident.closed_at is None else ((), 1)
     return IncidentView(
         id=incident.id,
         agent=tx.get_one(Agent, incident.agent_id).name,
@@ -86,6 +95,8 @@ def incident_view(tx: Session, incident: Incident) -> IncidentView:
         reopened=tuple(each.words for each in reopened),
         checklist_link=link_to(tx, checklist_key(incident.id)),
         status_at=incident.status_at,
+        switches=switches,
+        agents=agents,
     )
 
 

@@ -30,6 +30,7 @@ def ask(tx: Session, now: datetime, agent: Agent, row: Stage, *, before: str, le
     tx.add(order)
     tx.flush()
     wake(tx, "switches")
+    wake(tx, "incidents")  # an incident about it tells of it
     return order
 
 
@@ -45,6 +46,7 @@ def confirm(tx: Session, now: datetime, agent: Agent, rev: int, how: str, at: da
     live = (Check.agent_id == agent.id, Check.kind == "stage", Check.archived_at.is_(None))
     tx.execute(update(Check).where(*live).values(due_at=now).execution_options(synchronize_session=False))
     wake(tx, "checks")
+    wake(tx, "incidents")
     tx.flush()
     _show_again(tx, now, agent, order)
     return True
