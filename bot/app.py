@@ -51,6 +51,7 @@ from bot.home.slack import home_view
 from bot.incidents import flows as incidents
 from bot.incidents import reviewing
 from bot.incidents.following import follow_ups_step, something_due
+from bot.incidents.gathering import orders_step, orders_waiting
 from bot.incidents.marks import MarkReader
 from bot.incidents.running import running_step, something_to_look_at
 from bot.intake import answers, front, gate, permissions
@@ -66,19 +67,20 @@ from bot.metrics import Readings
 from bot.outbox.delivery import Delivery
 from bot.outbox.rules import Rhythm
 from bot.outbox.waiting import next_due as next_delivery
-from bot.paging import dues, trying_page
+from bot.paging import dues
 from bot.paging import http as paging_http
-from bot.paging.acks import acks_step
-from bot.paging.auditor import audit_step
+from bot.paging.answering.acks import acks_step
+from bot.paging.answering.resolving import recheck_step
 from bot.paging.calling import ladders_step
-from bot.paging.holding import hold_step, quiet_moved
-from bot.paging.measures import measures
-from bot.paging.resolving import recheck_step
-from bot.paging.settling import settle_step, something_settles
-from bot.paging.stuck import is_stuck, stuck_step
-from bot.paging.synthetic import Plan, SelfTest
-from bot.paging.trying import trials_due, trials_step
+from bot.paging.sparing.holding import hold_step, quiet_moved
+from bot.paging.sparing.settling import settle_step, something_settles
+from bot.paging.trying import http as trying_http
+from bot.paging.trying.flows import trials_due, trials_step
 from bot.paging.waking import QuietHours
+from bot.paging.watching.auditor import audit_step
+from bot.paging.watching.measures import measures
+from bot.paging.watching.stuck import is_stuck, stuck_step
+from bot.paging.watching.synthetic import Plan, SelfTest
 from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
@@ -232,7 +234,7 @@ class House:
         add("ladders", self._flow(When(dues.somebody_to_call, lambda tx, now: ladders_step(tx, now, links)), When(dues.hold_ends, acks_step), When(dues.look_awaited, recheck_step), When(something_settles, settle_step), urgency=Urgency.PAGE), every=0.5, due=self._first(dues.next_due))
         quiet = (When(windows.file_waits, windows.registry_step), When(silence_ends, silences_step), When(windows.window_waits, windows.windows_step), When(quiet_moved, hold_step))
         add("quiet", self._flow(*quiet, urgency=Urgency.PAGE), every=0.5)
-        test_links = trying_page.TrialLinks(self.signer, self.settings.public_url)
+        test_links = trying_http.TrialLinks(self.signer, self.settings.public_url)
         add("who is reached", self._flow(When(week_is_due, weekly_step)), every=60)
         add("route tests", self._flow(When(trials_due, lambda tx, now: trials_step(tx, now, test_links))), every=1)
         if self.settings.slack_bot_token is not None:
@@ -247,7 +249,7 @@ class House:
         add("switches", Switches(self.lanes, self.gate).step, every=1)
         if self.webhooks is not None:
             add("webhooks", self.webhooks.step, every=1)
-        add("incidents", self._flow(incidents.watch_step, When(something_due, follow_ups_step), When(something_to_look_at, running_step)), every=5)
+        add("incidents", self._flow(incidents.watch_step, When(orders_waiting, orders_step), When(something_due, follow_ups_step), When(something_to_look_at, running_step)), every=5)
         if self.settings.slack_bot_token is not None:
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
@@ -388,7 +390,7 @@ class House:
             Route("/metrics", self._measured),
         ]
         if self.signer is not None:
-            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_page.PAGES, **reviewing.PAGES}))
+            found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_http.PAGES, **reviewing.PAGES}))
         return found
 
     def asgi(self) -> Starlette:

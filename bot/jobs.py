@@ -36,10 +36,10 @@ from bot.feedback.http import vote_link
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
 from bot.ladders.unreached import unreached_by
-from bot.paging import figures
 from bot.paging.flows import ack_page
+from bot.paging.noise import figures
+from bot.paging.noise.stats import span_lines, stats
 from bot.paging.reading import open_pages
-from bot.paging.stats import span_lines, stats
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
 from bot.requests.reading import open_requests

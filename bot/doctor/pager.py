@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.doctor.findings import Finding, remark
-from bot.paging import auditor, stuck, synthetic
-from bot.paging.words import span
+from bot.paging.watching import auditor, stuck, synthetic
+from bot.paging.words.phrases import span
 from bot.settings import Settings
 from bot.tables import Mark
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bot.paging.words import span
+from bot.paging.words.phrases import span
 
 
 @dataclass(frozen=True)

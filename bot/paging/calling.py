@@ -15,11 +15,12 @@ from bot.blocks import Message, channel_link, mention, when
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
-from bot.paging import messages, rules, showing, watching
-from bot.paging.holding import hold_before_call
+from bot.paging import messages, rules, showing
 from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
+from bot.paging.sparing.holding import hold_before_call
 from bot.paging.viewing import page_view, with_calls
+from bot.paging.watching import messages as watching
 from bot.people.quiet_hours import quiet_until
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person, Problem
 

@@ -15,10 +15,11 @@ from bot.db import wake
 from bot.ladders.flows import start_climb, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import cascades, flapping, grouping, messages, quieting, rules, showing
+from bot.paging import messages, rules, showing
 from bot.paging.reading import named, own_problems, problem_view
 from bot.paging.rules import Finding
 from bot.paging.scope import require_on
+from bot.paging.sparing import cascades, flapping, grouping, quieting
 from bot.paging.standing import hold_until, locked, take_turn
 from bot.paging.viewing import page_view
 from bot.people.flows import Refused, actor_of

@@ -18,23 +18,23 @@ from bot.blocks import (
     section,
     when,
 )
-from bot.paging import buttons
-from bot.paging.calls import call_message as call_message
-from bot.paging.calls import call_over as call_over
-from bot.paging.calls import called_line as called_line
-from bot.paging.calls import channel_call as channel_call
-from bot.paging.calls import over_line as over_line
-from bot.paging.calls import taken_over as taken_over
-from bot.paging.calls import takes_down
-from bot.paging.views import CallView as CallView
-from bot.paging.views import DownView as DownView
-from bot.paging.views import PageView as PageView
-from bot.paging.views import ProblemView as ProblemView
-from bot.paging.views import RootView as RootView
-from bot.paging.words import lead as lead
-from bot.paging.words import light, listed, times
-from bot.paging.words import quiet_until as quiet_until
-from bot.paging.words import span as span
+from bot.paging.words import buttons
+from bot.paging.words.calls import call_message as call_message
+from bot.paging.words.calls import call_over as call_over
+from bot.paging.words.calls import called_line as called_line
+from bot.paging.words.calls import channel_call as channel_call
+from bot.paging.words.calls import over_line as over_line
+from bot.paging.words.calls import taken_over as taken_over
+from bot.paging.words.calls import takes_down
+from bot.paging.words.phrases import lead as lead
+from bot.paging.words.phrases import light, listed, times
+from bot.paging.words.phrases import quiet_until as quiet_until
+from bot.paging.words.phrases import span as span
+from bot.paging.words.views import CallView as CallView
+from bot.paging.words.views import DownView as DownView
+from bot.paging.words.views import PageView as PageView
+from bot.paging.words.views import ProblemView as ProblemView
+from bot.paging.words.views import RootView as RootView
 
 SHOWN_PROBLEMS = 5
 

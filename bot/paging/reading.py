@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.blocks import escape
 from bot.paging.rules import RANK
-from bot.paging.views import ProblemView
+from bot.paging.words.views import ProblemView
 from bot.quiet.messages import cover_words
 from bot.quiet.reading import covers_named
 from bot.tables import Call, Climb, Page, Person, Problem

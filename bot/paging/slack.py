@@ -8,14 +8,15 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_agents
 from bot.blocks import Message, escape
-from bot.paging import menu, messages, stopping
+from bot.paging import messages
+from bot.paging.answering import menu, stopping
 from bot.paging.flows import Answered, acknowledge, send_test_page, told
+from bot.paging.noise.stats import stats, stats_message
 from bot.paging.reading import open_pages
 from bot.paging.rules import routes_of as ways_of
 from bot.paging.scope import require_on
-from bot.paging.stats import stats, stats_message
-from bot.paging.tried import ROUTES
-from bot.paging.trying import heard, start_test
+from bot.paging.trying.flows import heard, start_test
+from bot.paging.trying.messages import ROUTES
 from bot.paging.viewing import page_view
 from bot.paging.waking import heard_quiet_hours
 from bot.people.flows import require, roles_of

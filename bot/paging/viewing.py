@@ -15,8 +15,8 @@ from bot.agents.reading import owners_named_of, spec_of
 from bot.blocks import channel_link, clip, escape
 from bot.ladders.flows import next_call
 from bot.paging.reading import calls_of, named, problem_view, quiet_words
-from bot.paging.views import CallView, DownView, PageView, ProblemView, RootView
-from bot.paging.words import LISTED, lead, listed
+from bot.paging.words.phrases import LISTED, lead, listed
+from bot.paging.words.views import CallView, DownView, PageView, ProblemView, RootView
 from bot.stages import orders
 from bot.stages.flows import stage_of
 from bot.stages.messages import standing as order_words

@@ -12,8 +12,8 @@ from sqlalchemy import delete, func, select, update
 
 from bot.clock import MovedClock
 from bot.db import Database
-from bot.paging import auditor
-from bot.paging.auditor import MARK, Fault, audit_step
+from bot.paging.watching import auditor
+from bot.paging.watching.auditor import MARK, Fault, audit_step
 from bot.tables import Call, Check, Climb, Decision, Mark, OutMessage, Page, Problem
 from tests.paging import test_holding, test_ladder_story, test_pages, test_resolving, test_stopping
 from tests.paging.world import World

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.paging.figures import Called, PageFact, Times, as_json, figures_of, is_night, times_of
-from bot.paging.stats import span_lines, stats
+from bot.paging.noise.figures import Called, PageFact, Times, as_json, figures_of, is_night, times_of
+from bot.paging.noise.stats import span_lines, stats
 from tests.paging.world import World
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

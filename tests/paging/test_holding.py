@@ -12,10 +12,11 @@ from inline_snapshot import snapshot
 from sqlalchemy import select
 
 from bot.calendars import zone_named
-from bot.paging import forms, rules
+from bot.paging import rules
 from bot.paging.flows import open_problem
 from bot.paging.messages import PageView, ProblemView
 from bot.paging.rules import Finding, State
+from bot.paging.words import forms
 from bot.surface.press import Ask, Mend, Quiet
 from bot.tables import Check, Decision
 from bot.workspace.blocks import check_blocks, check_view

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from bot.clock import MovedClock
 from bot.doctor.pager import Watch, judge_pager
-from bot.paging import stuck, synthetic
-from bot.paging.synthetic import Plan, SelfTest
+from bot.paging.watching import stuck, synthetic
+from bot.paging.watching.synthetic import Plan, SelfTest
 from bot.settings import Settings
 from bot.tables import Mark, Page, Problem
 from tests.kit.house import Town, town

@@ -22,14 +22,14 @@ from bot.incidents.slack import ACTIONS as INCIDENT_ACTIONS
 from bot.incidents.slack import SHORTCUTS, VIEWS
 from bot.incidents.slack import WORDS as INCIDENT_WORDS
 from bot.outbox import flows as outbox
-from bot.paging.acks import acks_step
+from bot.paging.answering.acks import acks_step
+from bot.paging.answering.resolving import recheck_step
 from bot.paging.calling import Links, ladders_step
-from bot.paging.holding import hold_step
-from bot.paging.resolving import recheck_step
-from bot.paging.settling import settle_step
 from bot.paging.slack import ACTIONS as PAGE_ACTIONS
 from bot.paging.slack import VIEWS as PAGE_VIEWS
 from bot.paging.slack import WORDS as PAGE_WORDS
+from bot.paging.sparing.holding import hold_step
+from bot.paging.sparing.settling import settle_step
 from bot.people.flows import Actor, Refused, actor_of
 from bot.quiet import slack as quiet
 from bot.quiet.flows import silences_step

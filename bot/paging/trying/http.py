@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from bot.feedback.http import Page as SignedPage
 from bot.feedback.http import Visit, page_link
 from bot.feedback.pages import Choice, Sheet
-from bot.paging.tried import ROUTES
-from bot.paging.trying import heard
+from bot.paging.trying.flows import heard
+from bot.paging.trying.messages import ROUTES
 from bot.signing import Signer
 from bot.tables import RouteTest
 
@@ -18,7 +18,7 @@ LINK_LASTS = timedelta(hours=1)
 
 
 class TrialLinks:
-    """Links of test calls (see trying.HeardLinks)."""
+    """Links of test calls (see `HeardLinks` in flows)."""
 
     def __init__(self, signer: Signer | None, public_url: str | None) -> None:
         self._signer = signer

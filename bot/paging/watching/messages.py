@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks import Message, clip, escape, when
-from bot.paging.words import span
+from bot.paging.words.phrases import span
 
 SHOWN = 5
 

@@ -24,9 +24,10 @@ from bot.db import is_standstill
 from bot.ladders.rules import LATE, REST
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import mending, showing, watching
+from bot.paging import showing
 from bot.paging.calling import Links
-from bot.paging.mending import KEEPS_FAILING, SOON
+from bot.paging.watching import mending, messages
+from bot.paging.watching.mending import KEEPS_FAILING, SOON
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Problem
 
 log = structlog.get_logger(__name__)
@@ -103,7 +104,7 @@ def _look(tx: Session, now: datetime, fault: Fault, seek: Seek, mend: Mend, link
                     continue  # it was right after all, or somebody else was faster
                 repair = Repair(fault, page.id, tx.get_one(Agent, page.agent_id).name)
                 audit.record(tx, now, "pager.repair", f"page:{page.id}", came_from="timer", words=fault.value, evidence={"row": row_id})
-                showing.add_line(tx, now, page, f"repaired:{fault.name}:{int(now.timestamp())}", watching.repaired_line(fault.value))
+                showing.add_line(tx, now, page, f"repaired:{fault.name}:{int(now.timestamp())}", messages.repaired_line(fault.value))
             yield repair
         except Exception as error:
             if is_standstill(error):
@@ -114,7 +115,7 @@ def _look(tx: Session, now: datetime, fault: Fault, seek: Seek, mend: Mend, link
 
 def _last_resort(tx: Session, now: datetime, fault: Fault, row_id: int) -> Iterable[Repair]:
     """Not even the repair worked: the leads are called in plain words, once an hour, so that somebody knows."""
-    told = watching.not_repaired(fault.value, row_id)
+    told = messages.not_repaired(fault.value, row_id)
     for target in leads_channel_or_people(tx):
         key = f"pager:helpless:{fault.name}:{row_id}:{now:%Y%m%d%H}:{target}"
         outbox.call(tx, now, key=key, to=target, message=told, cause="pager:helpless")
@@ -122,7 +123,7 @@ def _last_resort(tx: Session, now: datetime, fault: Fault, row_id: int) -> Itera
 
 
 def _tell(tx: Session, now: datetime, repairs: list[Repair]) -> None:
-    told = watching.repaired([(each.fault.value, each.page_id, each.agent) for each in repairs])
+    told = messages.repaired([(each.fault.value, each.page_id, each.agent) for each in repairs])
     log.warning("the auditor repaired paging", repairs=[f"{each.fault.name} page:{each.page_id}" for each in repairs])
     for target in leads_channel_or_people(tx):
         outbox.show(tx, now, key=f"pager:repaired:{int(now.timestamp())}:{target}", to=target, message=told, priority=Priority.ANSWER)

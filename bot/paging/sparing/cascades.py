@@ -19,7 +19,7 @@ from bot.paging import messages, rules, showing
 from bot.paging.reading import own_problems
 from bot.paging.standing import locked
 from bot.paging.viewing import page_view, short_lead
-from bot.paging.words import LISTED, listed
+from bot.paging.words.phrases import LISTED, listed
 from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
 
 _CHUNK = 500

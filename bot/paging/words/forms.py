@@ -23,8 +23,9 @@ from bot.blocks import (
     when,
 )
 from bot.calendars import zone_named
-from bot.paging.messages import PageView, lead
 from bot.paging.rules import SNOOZES, UNTIL_LATER, snooze_ends
+from bot.paging.words.phrases import lead
+from bot.paging.words.views import PageView
 
 _LENGTHS = {"15m": "15 minutes", "1h": "1 hour", "4h": "4 hours", "8h": "8 hours"}
 

@@ -12,9 +12,10 @@ from bot.agents.reading import ladder_of
 from bot.blocks import Message, escape
 from bot.db import is_standstill, wake
 from bot.ladders.flows import BATCH, POISON, call_anew
-from bot.paging import cascades, messages, quieting, rules, showing
+from bot.paging import messages, rules, showing
 from bot.paging.flows import close_problem, place_problem
 from bot.paging.rules import Flap
+from bot.paging.sparing import cascades, quieting
 from bot.paging.standing import let_go, locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Check, Page, Problem

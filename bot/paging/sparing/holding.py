@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from bot.db import is_standstill
 from bot.ladders.flows import BATCH, POISON
-from bot.paging import quieting, showing
+from bot.paging import showing
 from bot.paging.flows import place_problem
 from bot.paging.reading import problems_of
+from bot.paging.sparing import quieting
 from bot.paging.standing import locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.quiet import rules

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message, clip, escape
-from bot.paging import forms, showing
+from bot.paging import showing
+from bot.paging.answering.menu import allowed
 from bot.paging.flows import acknowledge
-from bot.paging.menu import allowed
 from bot.paging.reading import named, open_pages, problems_of
 from bot.paging.scope import agents_on, roles_on
 from bot.paging.viewing import page_view
-from bot.paging.words import listed
+from bot.paging.words import forms
+from bot.paging.words.phrases import listed
 from bot.people.flows import require
 from bot.people.rules import Act, may
 from bot.quality.flows import mark_dirty

@@ -15,12 +15,13 @@ from bot.db import is_standstill
 from bot.ladders.flows import BATCH, call_anew, call_next
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import forms, rules, showing
+from bot.paging import rules, showing
 from bot.paging.flows import Answered, acknowledge
 from bot.paging.messages import quiet_until
 from bot.paging.reading import calls_of, named
 from bot.paging.standing import hold_until, let_go, locked
 from bot.paging.viewing import page_view
+from bot.paging.words import forms
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Page, Person
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.blocks import Block, Message, actions, button, clip, clock_time, context, escape, section, when
-from bot.paging.words import span
+from bot.paging.words.phrases import span
 
 ROUTES = {"slack": "Slack", "email": "E-mail", "webhook": "Webhook", "pagerduty": "PagerDuty"}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.blocks import clip, clock_time, when
-from bot.paging.views import PageView
+from bot.paging.words.views import PageView
 
 LISTED = 12  # names listed before the rest is a count
 

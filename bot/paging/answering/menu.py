@@ -7,12 +7,14 @@ import re
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message
-from bot.paging import acks, forms, resolving, rules
+from bot.paging import rules
+from bot.paging.answering import acks, resolving
+from bot.paging.answering.resolving import Resolved
 from bot.paging.flows import Answered, told
 from bot.paging.reading import named
-from bot.paging.resolving import Resolved
 from bot.paging.scope import require_on
 from bot.paging.viewing import page_view
+from bot.paging.words import forms
 from bot.people.flows import Refused, require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell

@@ -9,8 +9,8 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from bot.outbox.rules import Priority
-from bot.paging import auditor, stuck, synthetic
-from bot.paging.auditor import Fault
+from bot.paging.watching import auditor, stuck, synthetic
+from bot.paging.watching.auditor import Fault
 from bot.tables import Call, Climb, Mark, OutMessage, Page, Problem
 
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds

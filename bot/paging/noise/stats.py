@@ -9,8 +9,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bot.blocks import Block, Message, context, escape, section
-from bot.paging.figures import SPANS, Called, Figures, PageFact, Share, figures_of
-from bot.paging.words import span
+from bot.paging.noise.figures import SPANS, Called, Figures, PageFact, Share, figures_of
+from bot.paging.words.phrases import span
 from bot.quality.words import plural
 from bot.tables import Agent, Call, Climb, Decision, Page, Person, Problem
 

@@ -16,9 +16,10 @@ from bot.db import is_standstill, wake
 from bot.ladders.flows import BATCH
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import cascades, showing
+from bot.paging import showing
 from bot.paging.flows import end_problem, resolve_page
 from bot.paging.reading import named, own_problems
+from bot.paging.sparing import cascades
 from bot.paging.standing import locked
 from bot.quality.flows import mark_dirty
 from bot.stages.flows import stage_of

@@ -12,10 +12,11 @@ from bot.db import wake
 from bot.ladders.flows import POISON, call_anew, live_climb, place_of, set_right, steps_of
 from bot.ladders.rules import due
 from bot.outbox import flows as outbox
-from bot.paging import quieting, rules, showing
+from bot.paging import rules, showing
 from bot.paging.calling import Links, call_channel, call_person
 from bot.paging.flows import place_problem, resolve_page
 from bot.paging.reading import calls_of, problems_of
+from bot.paging.sparing import quieting
 from bot.paging.standing import hold_until, let_go, locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Call, Check, Climb, OutMessage, Page, Person, Problem

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot import audit
 from bot.agents.reading import lead_people
 from bot.outbox import flows as outbox
-from bot.paging import watching
+from bot.paging.watching import messages
 from bot.tables import Mark, OutMessage, Person
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ def _call_leads(tx: Session, now: datetime, count: int, oldest: datetime, why: s
         if route is None:
             continue
         key = f"queue:stuck:{int(oldest.timestamp())}:{person.id}:{route}"
-        outbox.call(tx, now, key=key, to=str(person.addresses[route]), message=watching.queue_stuck(count, oldest, now, why), cause=CAUSE, route=route)
+        outbox.call(tx, now, key=key, to=str(person.addresses[route]), message=messages.queue_stuck(count, oldest, now, why), cause=CAUSE, route=route)
         told.append([str(person.id), route, key])
     return told
 
@@ -95,7 +95,7 @@ def _tell_over(tx: Session, now: datetime, value: dict[str, object]) -> None:
             outbox.remove(tx, now, key)
         elif person is not None and person.addresses.get(route):
             over = f"{key}:over"
-            outbox.call(tx, now, key=over, to=str(person.addresses[route]), message=watching.queue_flows(since, now), cause=f"{CAUSE}:over", route=route)
+            outbox.call(tx, now, key=over, to=str(person.addresses[route]), message=messages.queue_flows(since, now), cause=f"{CAUSE}:over", route=route)
 
 
 def _marked(tx: Session) -> Mark | None:

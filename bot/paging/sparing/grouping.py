@@ -11,11 +11,12 @@ from bot import audit
 from bot.agents.reading import ladder_of, owners_named
 from bot.blocks import Message, escape
 from bot.ladders.flows import call_anew, start_climb
-from bot.paging import quieting, rules, showing
+from bot.paging import rules, showing
 from bot.paging.reading import named, open_page_of
 from bot.paging.rules import Joins
+from bot.paging.sparing import quieting
 from bot.paging.standing import let_go, locked
-from bot.paging.words import LISTED
+from bot.paging.words.phrases import LISTED
 from bot.tables import Agent, Page, Person, Problem
 
 

@@ -14,8 +14,9 @@ from bot.blocks import mention
 from bot.db import is_standstill, wake
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
-from bot.paging import rules, tried
-from bot.paging.tried import State, Trial, Way
+from bot.paging import rules
+from bot.paging.trying import messages
+from bot.paging.trying.messages import State, Trial, Way
 from bot.people.flows import Refused
 from bot.people.quiet_hours import quiet_until
 from bot.tables import Attempt, OutMessage, Person, RouteTest
@@ -96,18 +97,18 @@ def _look(tx: Session, now: datetime, test: RouteTest, links: HeardLinks | None)
     elif test.ended_at is None:
         test.look_at = now + (OFTEN if now - test.started_at < timedelta(minutes=1) else SELDOM)
     if person.slack_id:
-        outbox.show(tx, now, key=f"routetest:{test.id}", to=person.slack_id, message=tried.trial_message(trial), priority=Priority.ANSWER)
+        outbox.show(tx, now, key=f"routetest:{test.id}", to=person.slack_id, message=messages.trial_message(trial), priority=Priority.ANSWER)
         if "slack" in test.heard or test.ended_at is not None:
-            outbox.mend(tx, now, _key(test, "slack"), tried.call_over("slack" in test.heard))
+            outbox.mend(tx, now, _key(test, "slack"), messages.call_over("slack" in test.heard))
 
 
 def _call(tx: Session, now: datetime, test: RouteTest, person: Person, route: str, links: HeardLinks | None) -> None:
     if outbox.find(tx, _key(test, route)) is not None:
         return
     link = links.heard(now, test.id, route, person.id) if links is not None and route != "slack" else None
-    who = mention(person.slack_id, person.name) if route == "slack" else f"{tried.plain_name(person.name)},"
+    who = mention(person.slack_id, person.name) if route == "slack" else f"{messages.plain_name(person.name)},"
     to = str(person.slack_id if route == "slack" else person.addresses[route])
-    outbox.call(tx, now, key=_key(test, route), to=to, message=tried.trial_call(test.id, route, who, link), cause=f"routetest:{test.id}", route=route)
+    outbox.call(tx, now, key=_key(test, route), to=to, message=messages.trial_call(test.id, route, who, link), cause=f"routetest:{test.id}", route=route)
 
 
 def _end(tx: Session, now: datetime, test: RouteTest, routes: list[str]) -> None:

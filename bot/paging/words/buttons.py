@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import button, clip, confirm, escape, option, overflow
-from bot.paging.views import PageView
+from bot.paging.words.views import PageView
 
 
 def of(page: PageView, place: str) -> list[dict[str, object]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.blocks import Message, actions, button, clip, context, escape, section, when
-from bot.paging.views import PageView
-from bot.paging.words import lead, light, listed, nobody_now, nobody_yet, span, times
+from bot.paging.words.phrases import lead, light, listed, nobody_now, nobody_yet, span, times
+from bot.paging.words.views import PageView
 
 
 def call_message(page: PageView, *, mention: str, role: str, round: int, calls_before: int, in_slack: bool = True, link: str | None = None) -> Message:

@@ -1,0 +1,1 @@
+"""What people do with a page: hold it, resolve it, stop its agent."""

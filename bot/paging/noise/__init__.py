@@ -1,0 +1,1 @@
+"""How much people are called, and how much of it was noise."""

@@ -1,0 +1,1 @@
+"""The pager watches itself: it finds what nobody would hear of, repairs it, and says so."""

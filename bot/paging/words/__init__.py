@@ -1,0 +1,1 @@
+"""What a page, its forms and its calls say, piece by piece: pure."""
