@@ -18,11 +18,15 @@ AGAIN = 2.0  # seconds before a cut line is opened anew
 
 
 class Wakes:
-    """Listens on `aiops_wake` for as long as the block lasts."""
+    """Listens on `aiops_wake` for as long as the block lasts.
+
+    What another process committed does here all that a commit of our own does: it also makes stale what is kept in
+    memory, so that an ordered stage is obeyed by the next question at every process.
+    """
 
     def __init__(self, db: Database, loops: Loops) -> None:
         self._url = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._loops = loops
+        self._woken = db.on_wake or loops.wake
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Wakes:
@@ -41,7 +45,7 @@ class Wakes:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as line:
                     await line.execute("LISTEN aiops_wake")
                     async for notice in line.notifies():
-                        self._loops.wake(notice.payload)
+                        self._woken(notice.payload)
             except psycopg.Error as error:
                 log.warning("not listening for wakes; the loops poll", error=type(error).__name__)
                 await asyncio.sleep(AGAIN)
