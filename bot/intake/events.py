@@ -123,7 +123,11 @@ class RunEvent(Event):
     tokens: Tokens | None = None
     cost: Money | None = None
     parent_run: Ident | None = Field(None, description="The run that started this one.")
-    trace_id: Short | None = None
+    trace_id: Short | None = Field(None, description="Of its trace: votes on its outputs are written there, where the registry names a trace store.")
+    span_id: Short | None = Field(None, description="Of the span that its outputs came from.")
+    topic: Word | None = Field(None, description="What it was about, such as returns: gaps in knowledge are gathered by it.")
+    language: Word | None = Field(None, description="Of its outputs, such as en or pt-BR: quality is told apart by it.")
+    department: Short | None = Field(None, description="Whose people it worked for: quality is told apart by it.")
     error: Note | None = Field(None, description="What went wrong.")
     input: RunInput | None = None
 
@@ -145,6 +149,12 @@ class OutputEvent(Event):
     text: Annotated[str, StringConstraints(max_length=TEXT)] | None = None
     url: str | None = Field(None, max_length=2000, pattern=r"^https?://[^\s<>|]+$", description="Where it can be seen.")
     slack: SlackPlace | None = Field(None, description="The message it already is in Slack: it is not posted twice.")
+    input: Annotated[str, StringConstraints(max_length=TEXT)] | None = Field(None, description="What the agent was asked: told beside the output in lessons, and kept as long as its text.")
+    topic: Word | None = Field(None, description="What it is about, such as returns; its run's where unset.")
+    trace_id: Short | None = Field(None, description="Of its trace, where it differs from its run's, or it has none.")
+    span_id: Short | None = Field(None, description="Of the span it came from: votes are written there.")
+    language: Word | None = Field(None, description="Of the text, such as en or pt-BR; its run's where unset: quality is told apart by it.")
+    department: Short | None = Field(None, description="Whose people it was for; its run's where unset: quality is told apart by it.")
 
 
 class RatingEvent(Event):
@@ -288,12 +298,13 @@ class RequestEvent(Event):
     action: ActionPart | None = Field(None, description="Of an approval: exactly what would be done.")
     triggered_by: PersonRef | None = Field(None, description="Who had the agent do this (Slack id or e-mail): they may not approve it.")
     deadline: Moment | None = Field(None, description="After this no answer helps any more.")
+    topic: Word | None = Field(None, description="What it is about, such as returns: gaps in knowledge are gathered by it.")
     withdraws: Ident | None = Field(None, description="Instead of all that: the id of a request that needs no answer any more.")
     note: Note | None = Field(None, description="Why it is withdrawn.")
 
     @model_validator(mode="after")
     def _asks_or_withdraws(self) -> RequestEvent:
-        asks = [name for name in ("kind", "title", "context", "action", "triggered_by", "deadline") if getattr(self, name) is not None]
+        asks = [name for name in ("kind", "title", "context", "action", "triggered_by", "deadline", "topic") if getattr(self, name) is not None]
         if self.withdraws is not None and asks:
             raise PydanticCustomError("ends_early", "a request that withdraws another says nothing of its own: leave out `" + "`, `".join(asks) + "`", {"field": asks[0]})
         if self.withdraws is None and (self.kind is None or self.title is None):

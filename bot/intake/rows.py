@@ -16,9 +16,9 @@ from bot.intake.events import (
     OutcomeEvent,
     OutputEvent,
     RequestEvent,
-    RunEvent,
 )
 from bot.intake.judging import Item
+from bot.intake.runs import Run
 from bot.quality.counting import day_of
 
 Stamp = Callable[[datetime], Any]
@@ -58,6 +58,8 @@ OUTPUTS = Columns(
         ("slack_ts", "text"),
         ("ours", "bool"),
         ("local_day", "text"),
+        ("input", "text"),
+        ("extra", "json"),
     ),
 )
 EVALUATIONS = Columns(
@@ -86,6 +88,7 @@ REQUESTS = Columns(
         ("triggered_by", "bigint"),
         ("deadline_at", "timestamptz"),
         ("state", "text"),
+        ("topic", "text"),
     ),
 )
 REQUEST_ENDS = Columns("request_ends", (*_HEAD, ("request_id", "bigint"), ("note", "text")))
@@ -94,10 +97,11 @@ MEASURES = Columns("measures", (*_HEAD, ("name", "text"), ("value", "text"), ("n
 COSTS = Columns("costs", (*_HEAD, ("local_day", "text"), ("run", "text"), ("kind", "text"), ("nano", "bigint"), ("currency", "text")))
 CHANGES = Columns("changes", (*_HEAD, ("input", "text"), ("version", "text"), ("note", "text")))
 PINGS = Columns("pings", (*_HEAD, ("check_id", "bigint"), ("status", "text"), ("rid", "text"), ("exit_code", "int"), ("body", "text"), ("sender", "text")))
+OUTPUT_EXTRA = ("trace_id", "span_id", "topic", "language", "department")
 RATINGS = Columns("rating_events", (("agent_id", "bigint"), ("ext_id", "text"), ("content", "text"), ("received_at", "timestamptz")))
 
 
-def milliseconds(event: RunEvent) -> int | None:
+def milliseconds(event: Run) -> int | None:
     """How long the run took, where it says so."""
     if event.started_at is None or event.ended_at is None:
         return None
@@ -105,7 +109,7 @@ def milliseconds(event: RunEvent) -> int | None:
     return took.days * 86_400_000 + took.seconds * 1000 + (took.microseconds + 500) // 1000
 
 
-def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp) -> Row:
+def run_row(item: Item, event: Run, received: Any, stamp: Stamp) -> Row:
     tokens, cost = event.tokens, event.cost
     item.ms = milliseconds(event)
     extra: dict[str, Any] = {}
@@ -113,6 +117,14 @@ def run_row(item: Item, event: RunEvent, received: Any, stamp: Stamp) -> Row:
         extra["input"] = {"fields": event.input.fields, "rejected": event.input.rejected}
     if event.started_at is not None:
         extra["started_at"] = event.started_at
+    if event.span_id is not None:
+        extra["span_id"] = event.span_id
+    if event.topic is not None:
+        extra["topic"] = event.topic
+    if event.language is not None:
+        extra["language"] = event.language
+    if event.department is not None:
+        extra["department"] = event.department
     return (
         item.agent.id,
         event.id,
@@ -140,13 +152,19 @@ def output_row(item: Item, event: OutputEvent, received: Any, stamp: Stamp) -> R
     text = event.text if item.agent.store_text else None
     place = (event.slack.channel, event.slack.ts) if event.slack else (None, None)
     day = day_of(event.at, item.agent.zone)
-    return (item.agent.id, event.id, stamp(event.at), received, item.content, True, event.run, event.kind, text, event.url, *place, False, day)
+    asked = event.input if item.agent.store_text else None
+    return (item.agent.id, event.id, stamp(event.at), received, item.content, True, event.run, event.kind, text, event.url, *place, False, day, asked, as_json(output_extra(event)))
+
+
+def output_extra(event: OutputEvent) -> dict[str, Any] | None:
+    """What an output says of where it came from, and what it is about."""
+    return {name: value for name in OUTPUT_EXTRA if (value := getattr(event, name)) is not None} or None
 
 
 def stub_row(item: Item, output: str, received: Any, stamp: Stamp) -> Row:
     """An output that is spoken of before it came: only its id is known."""
     day = day_of(item.event.at, item.agent.zone)
-    return (item.agent.id, output, stamp(item.event.at), received, "", False, None, "output", None, None, None, None, False, day)
+    return (item.agent.id, output, stamp(item.event.at), received, "", False, None, "output", None, None, None, None, False, day, None, None)
 
 
 def evaluation_row(item: Item, event: EvaluationEvent, received: Any, stamp: Stamp, output_id: int | None, good: bool | None) -> Row:
@@ -181,7 +199,7 @@ def request_row(item: Item, event: RequestEvent, received: Any, stamp: Stamp, ac
     head = (item.agent.id, event.id, stamp(event.at), received, item.content)
     context = event.context.model_dump(exclude_none=True) if event.context is not None and item.agent.store_text else None
     deadline = stamp(event.deadline) if event.deadline is not None else None
-    return (*head, event.kind, event.title, as_json(context), as_json(action), action_hash, person_id, deadline, "open")
+    return (*head, event.kind, event.title, as_json(context), as_json(action), action_hash, person_id, deadline, "open", event.topic)
 
 
 def request_end_row(item: Item, event: RequestEvent, received: Any, stamp: Stamp, request_id: int) -> Row:

@@ -38,8 +38,18 @@ RUN_MS = "run.ms"  # milliseconds a run took
 # Quality, by the local day of the output: n outputs judged, sum thousandths of their shares.
 QUALITY_PEOPLE = "quality.people"
 QUALITY_PEOPLE_SAMPLED = "quality.people.sampled"  # the part of it that was in the review sample
+QUALITY_PEOPLE_SHOWN = "quality.people.shown"  # n: judged outputs that stood in Slack with a thumb
 QUALITY_EVALUATIONS = "quality.evaluations"
 QUALITY_OUTCOMES = "quality.outcomes"
+
+# Outputs that both people and evaluations judged: what people said, then what evaluations said (n only).
+BOTH_GOOD = "quality.both.good.good"
+PEOPLE_GOOD = "quality.both.good.bad"
+MACHINES_GOOD = "quality.both.bad.good"
+BOTH_BAD = "quality.both.bad.bad"
+AGREEMENT = (BOTH_GOOD, PEOPLE_GOOD, MACHINES_GOOD, BOTH_BAD)
+
+OUTPUTS_SHOWN = "outputs.shown"  # n: outputs that stand in Slack where people can give a thumb
 
 OUTCOME_RESULTS = ("accepted", "edited", "overridden", "ignored")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
@@ -16,13 +16,16 @@ from bot.quality import counting
 from bot.quality.counting import Counts
 from bot.quality.folding import fold_step
 from bot.quality.marks import mark_dirty
+from bot.quality.parts import EVALUATOR, MOST_NAMES, NAME, Ballot, PartCounts, Placed, place
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import OUTCOME_SHARES, SETTLES_AFTER, SETTLES_AT_VOTES, evaluation_good
-from bot.tables import Agent, Evaluation, Observation, Outcome, Output, Review, Vote
+from bot.quality.weights import agreement_metric
+from bot.tables import Agent, AwaitedRun, Drawn, Evaluation, Observation, Outcome, Output, Review, Run, Vote
 
-__all__ = ["SOURCES", "fold_step", "mark_dirty", "reobserve"]
+__all__ = ["SOURCES", "fold_step", "late_runs_step", "mark_dirty", "reobserve", "runs_awaited"]
 
 CHUNK = 500
+RUNS_AWAITED = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Judged:
     share: float
     votes: int
     first_at: datetime
+    ballots: tuple[Ballot, ...] = ()  # people's votes
+    parts: dict[str, dict[str, float]] = field(default_factory=dict)  # evaluations, by name and by evaluator
 
 
 def reobserve(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[int], source: str) -> int:
@@ -43,58 +48,129 @@ def reobserve(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[in
     """
     agent = tx.get_one(Agent, agent_id)
     ids = sorted(set(output_ids))
-    counts, noons, changed = Counts(), dict[str, datetime](), 0
-
-    def count(day: str, sampled: bool, n: int, share: float) -> None:
-        at = noons.get(day) or noons.setdefault(day, at_local(date.fromisoformat(day), time(12), agent.zone))
-        total = n * round(share * 1000)
-        counts.add(agent_id, agent.zone, METRIC_OF[source], at, n, total)
-        if sampled:
-            counts.add(agent_id, agent.zone, counting.QUALITY_PEOPLE_SAMPLED, at, n, total)
-
+    tally = Tallying(agent, source)
     for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        wanted = select(Output.id, Output.local_day).where(Output.id.in_(chunk), Output.agent_id == agent_id)
-        days = {row.id: row.local_day for row in tx.execute(wanted.order_by(Output.id).with_for_update(key_share=True))}
-        judged = SOURCES[source](tx, agent, chunk)
-        sampled = _sampled(tx, chunk) if source == "people" else set()
-        had = {row.output_id: row for row in tx.execute(_observations(chunk, source))}
-        new: list[dict[str, Any]] = []
-        mended: list[dict[str, Any]] = []
-        gone: list[int] = []
-        for output_id, day in days.items():
-            old, says = had.get(output_id), judged.get(output_id)
-            now_sampled = output_id in sampled
-            if old is None and says is None:
+        _reobserve(tx, now, agent, ids[start : start + CHUNK], source, tally)
+    tally.counts.write(tx, now)
+    tally.parts.write(tx)
+    return tally.changed
+
+
+class Tallying:
+    """What reobserving adds to the counters, in one transaction."""
+
+    def __init__(self, agent: Agent, source: str) -> None:
+        self.counts, self.parts, self.changed = Counts(), PartCounts(agent.id), 0
+        self._agent, self._source = agent, source
+        self._noons: dict[str, datetime] = {}
+
+    def observed(self, day: str, sampled: bool, share: float, parts: dict[str, Any] | None, n: int) -> None:
+        """Count an observation (`n` 1), or take it back (-1)."""
+        self.count(METRIC_OF[self._source], day, n, n * round(share * 1000))
+        if sampled:
+            self.count(counting.QUALITY_PEOPLE_SAMPLED, day, n, n * round(share * 1000))
+        if (parts or {}).get("shown"):
+            self.count(counting.QUALITY_PEOPLE_SHOWN, day, n, 0)
+        self.parts.add(self._source, day, share, parts, n)
+
+    def count(self, metric: str, day: str, n: int, total: int) -> None:
+        at = self._noons.get(day) or self._noons.setdefault(day, at_local(date.fromisoformat(day), time(12), self._agent.zone))
+        self.counts.add(self._agent.id, self._agent.zone, metric, at, n, total)
+
+
+def _reobserve(tx: Session, now: datetime, agent: Agent, chunk: list[int], source: str, tally: Tallying) -> None:
+    wanted = select(Output.id, Output.local_day).where(Output.id.in_(chunk), Output.agent_id == agent.id)
+    days = {row.id: row.local_day for row in tx.execute(wanted.order_by(Output.id).with_for_update(key_share=True))}
+    if source == "people":
+        _note_drawn(tx, chunk)
+    judged = SOURCES[source](tx, agent, chunk)
+    placed = place(tx, now, agent.id, sorted(judged))
+    seen = {(row.output_id, row.source): row for row in tx.execute(_observations(chunk))}
+    new: list[dict[str, Any]] = []
+    mended: list[dict[str, Any]] = []
+    gone: list[int] = []
+    for output_id, day in days.items():
+        old, says = seen.get((output_id, source)), judged.get(output_id)
+        if old is None and says is None:
+            continue
+        sampled = says is not None and any(asked for _, _, asked in says.ballots)
+        parts = _parts(placed[output_id], says, source) if says is not None else None
+        if old is not None and says is not None:
+            # A thumb pressed again has a new time; the output was still judged first when it was.
+            says = replace(says, first_at=min(says.first_at, old.first_at))
+            if (old.share, old.votes, old.sampled, old.local_day, old.first_at, old.parts) == (says.share, says.votes, sampled, day, says.first_at, parts):
                 continue
-            if old is not None and says is not None:
-                # A thumb pressed again has a new time; the output was still judged first when it was.
-                says = replace(says, first_at=min(says.first_at, old.first_at))
-                same = (old.share, old.votes, old.sampled, old.local_day, old.first_at)
-                if same == (says.share, says.votes, now_sampled, day, says.first_at):
-                    continue
-            changed += 1
+        tally.changed += 1
+        _count_agreement(tally, source, old, says, day, seen.get((output_id, BESIDE.get(source, ""))))
+        if old is not None:
+            tally.observed(old.local_day, old.sampled, old.share, old.parts, -1)
+        if says is None:
             if old is not None:
-                count(old.local_day, old.sampled, -1, old.share)
-            if says is None:
-                if old is not None:
-                    gone.append(old.id)
-                continue
-            count(day, now_sampled, 1, says.share)
-            settles = min(now, says.first_at + SETTLES_AFTER) if says.votes >= SETTLES_AT_VOTES else says.first_at + SETTLES_AFTER
-            row = {"share": says.share, "votes": says.votes, "sampled": now_sampled, "local_day": day, "first_at": says.first_at}
-            if old is not None:
-                mended.append({"id": old.id, **row, "settles_at": min(settles, old.settles_at) if says.votes >= SETTLES_AT_VOTES else settles})
-            else:
-                new.append({"agent_id": agent_id, "output_id": output_id, "source": source, "settled": False, **row, "settles_at": settles})
-        if new:
-            tx.execute(insert(Observation), new)
-        if mended:
-            tx.execute(update(Observation), mended)
-        if gone:
-            tx.execute(delete(Observation).where(Observation.id.in_(gone)), execution_options={"synchronize_session": False})
-    counts.write(tx, now)
-    return changed
+                gone.append(old.id)
+            continue
+        tally.observed(day, sampled, says.share, parts, 1)
+        settles = min(now, says.first_at + SETTLES_AFTER) if says.votes >= SETTLES_AT_VOTES else says.first_at + SETTLES_AFTER
+        row = {"share": says.share, "votes": says.votes, "sampled": sampled, "local_day": day, "first_at": says.first_at, "parts": parts}
+        if old is not None:
+            mended.append({"id": old.id, **row, "settles_at": min(settles, old.settles_at) if says.votes >= SETTLES_AT_VOTES else settles})
+        else:
+            new.append({"agent_id": agent.id, "output_id": output_id, "source": source, "settled": False, **row, "settles_at": settles})
+    if new:
+        tx.execute(insert(Observation), new)
+    if mended:
+        tx.execute(update(Observation), mended)
+    if gone:
+        tx.execute(delete(Observation).where(Observation.id.in_(gone)), execution_options={"synchronize_session": False})
+
+
+def _parts(placed: Placed, says: Judged, source: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"s": placed.segments, **says.parts}
+    if source == "people":
+        found["v"] = [list(each) for each in says.ballots]
+        if placed.shown:
+            found["shown"] = True
+    return found
+
+
+BESIDE = {"people": "evaluations", "evaluations": "people"}
+
+
+def _count_agreement(tally: Tallying, source: str, old: Any, says: Judged | None, day: str, other: Any) -> None:
+    """Whether people and evaluations say the same of an output that both judged, counted on the output's day."""
+    if other is None:
+        return
+
+    def pair(share: float) -> str | None:
+        return agreement_metric(share, other.share) if source == "people" else agreement_metric(other.share, share)
+
+    before = pair(old.share) if old is not None else None
+    after = pair(says.share) if says is not None else None
+    if old is not None and before is not None:
+        tally.count(before, old.local_day, -1, 0)
+    if after is not None:
+        tally.count(after, day, 1, 0)
+
+
+def late_runs_step(tx: Session, now: datetime) -> bool:
+    """Outputs that were judged before their run was reported are counted under its model and version once it is."""
+    forgotten = AwaitedRun.since < now - RUNS_AWAITED
+    tx.execute(delete(AwaitedRun).where(forgotten), execution_options={"synchronize_session": False})
+    there = select(AwaitedRun.id, AwaitedRun.agent_id, AwaitedRun.output_id).join(Run, and_(Run.agent_id == AwaitedRun.agent_id, Run.ext_id == AwaitedRun.run))
+    rows = tx.execute(there.order_by(AwaitedRun.id).limit(CHUNK)).all()
+    outputs: dict[int, list[int]] = {}
+    for row in rows:
+        outputs.setdefault(row.agent_id, []).append(row.output_id)
+    tx.execute(delete(AwaitedRun).where(AwaitedRun.id.in_([row.id for row in rows])), execution_options={"synchronize_session": False})
+    for agent_id, ids in sorted(outputs.items()):
+        for source in SOURCES:
+            reobserve(tx, now, agent_id, ids, source)
+    mark_dirty(tx, now, outputs)
+    return len(rows) == CHUNK
+
+
+def runs_awaited(tx: Session, now: datetime) -> bool:
+    """Whether any judged output waits for its run."""
+    return tx.scalar(select(AwaitedRun.id).limit(1)) is not None
 
 
 def _people(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:
@@ -102,23 +178,37 @@ def _people(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:
     latest: dict[int, dict[int, tuple[bool, datetime]]] = {}
     for output_id, person_id, good, at in tx.execute(wanted.order_by(Vote.voted_at, Vote.received_at, Vote.id)):
         latest.setdefault(output_id, {})[person_id] = (bool(good), at)
+    asked = _asked(tx, ids)
     return {
-        output_id: Judged(sum(good for good, _ in votes.values()) / len(votes), len(votes), min(at for _, at in votes.values()))
+        output_id: Judged(
+            sum(good for good, _ in votes.values()) / len(votes),
+            len(votes),
+            min(at for _, at in votes.values()),
+            tuple((person_id, good, (output_id, person_id) in asked) for person_id, (good, _) in sorted(votes.items())),
+        )
         for output_id, votes in latest.items()
     }
 
 
 def _evaluations(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:
     rules = spec_of(agent).evaluations
-    rows = tx.execute(
-        select(Evaluation.output_id, Evaluation.good, Evaluation.name, Evaluation.score, Evaluation.label, Evaluation.occurred_at).where(Evaluation.output_id.in_(ids))
-    )
+    columns = (Evaluation.output_id, Evaluation.good, Evaluation.name, Evaluation.score, Evaluation.label, Evaluation.occurred_at, Evaluation.evaluator)
     said: dict[int, list[tuple[float, datetime]]] = {}
-    for output_id, good, name, score, label, at in rows:
-        verdict = good if good is not None else evaluation_good(rules.get(name), score, label)
-        if output_id is not None and verdict is not None:
-            said.setdefault(output_id, []).append((float(verdict), at))
-    return _means(said)
+    apart: dict[int, dict[str, dict[str, list[float]]]] = {}
+    for row in tx.execute(select(*columns).where(Evaluation.output_id.in_(ids)).order_by(Evaluation.id)):
+        verdict = row.good if row.good is not None else evaluation_good(rules.get(row.name), row.score, row.label)
+        if row.output_id is None or verdict is None:
+            continue
+        said.setdefault(row.output_id, []).append((float(verdict), row.occurred_at))
+        mine = apart.setdefault(row.output_id, {NAME: {}, EVALUATOR: {}})
+        for part, value in ((NAME, row.name), (EVALUATOR, row.evaluator)):
+            if value is not None and (value in mine[part] or len(mine[part]) < MOST_NAMES):
+                mine[part].setdefault(value, []).append(float(verdict))
+    found = _means(said)
+    for output_id, parts in apart.items():
+        means = {part: {value: round(sum(each) / len(each), 4) for value, each in sorted(values.items())} for part, values in parts.items()}
+        found[output_id] = replace(found[output_id], parts=means)
+    return found
 
 
 def _outcomes(tx: Session, agent: Agent, ids: list[int]) -> dict[int, Judged]:
@@ -140,12 +230,31 @@ SOURCES: dict[str, Callable[[Session, Agent, list[int]], dict[int, Judged]]] = {
 }
 
 
-def _sampled(tx: Session, ids: list[int]) -> set[int]:
+def _asked(tx: Session, ids: list[int]) -> set[tuple[int, int]]:
     # Asked for and judged: an output of the sample that only a passer-by judged is a volunteer's after all.
-    return set(tx.scalars(select(Review.output_id).where(Review.output_id.in_(ids), Review.state == "done")))
+    done = select(Review.output_id, Review.person_id).where(Review.output_id.in_(ids), Review.state == "done")
+    return {(output_id, person_id) for output_id, person_id in tx.execute(done)}
 
 
-def _observations(ids: list[int], source: str) -> Any:
+def _note_drawn(tx: Session, ids: list[int]) -> None:
+    """What those who were asked say of the drawn ones among these outputs: the unbiased estimate is made of it."""
+    drawn = list(tx.scalars(select(Drawn).where(Drawn.output_id.in_(ids)).execution_options(populate_existing=True)))
+    if not drawn:
+        return
+    ids = [row.output_id for row in drawn]
+    asked, said = _asked(tx, ids), dict[int, dict[int, bool]]()
+    votes = select(Vote.output_id, Vote.person_id, Vote.good).where(Vote.output_id.in_(ids), Vote.good.is_not(None))
+    for output_id, person_id, good in tx.execute(votes.order_by(Vote.voted_at, Vote.received_at, Vote.id)):
+        if (output_id, person_id) in asked:
+            said.setdefault(output_id, {})[person_id] = bool(good)
+    for row in drawn:
+        mine = said.get(row.output_id, {})
+        row.judges, row.good = len(mine), sum(mine.values())
+        row.share = row.good / row.judges if mine else None
+    tx.flush()
+
+
+def _observations(ids: list[int]) -> Any:
     seen = Observation
-    columns = (seen.id, seen.output_id, seen.share, seen.votes, seen.sampled, seen.local_day, seen.first_at, seen.settles_at)
-    return select(*columns).where(seen.output_id.in_(ids), seen.source == source)
+    columns = (seen.id, seen.output_id, seen.source, seen.share, seen.votes, seen.sampled, seen.local_day, seen.first_at, seen.settles_at, seen.parts)
+    return select(*columns).where(seen.output_id.in_(ids), seen.source.in_(SOURCES))

@@ -4,7 +4,8 @@ from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage, Stag
 from bot.tables.audit import Decision, Seal
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
-from bot.tables.feedback import RatingEvent, Review, ReviewTimer, Vote
+from bot.tables.feedback import Drawn, FeedbackLetter, RatingEvent, Review, ReviewTimer, Vote
+from bot.tables.gaps import Gap
 from bot.tables.incidents import (
     FollowUp,
     Incident,
@@ -20,11 +21,12 @@ from bot.tables.outbox import Attempt, Lease, OutMessage, Pace
 from bot.tables.paging import Call, Climb, Page, Problem, RouteTest
 from bot.tables.people import Absence, Channel, Person, UserGroup
 from bot.tables.pings import Alert, Ping
-from bot.tables.quality import Addition, AgentNow, Baseline, Day, Observation, Tally
+from bot.tables.quality import Addition, AgentNow, AwaitedRun, Baseline, Day, DayPart, Observation, Segment, Tally
 from bot.tables.quiet import Maintenance, Silence
 from bot.tables.requests import PermissionCount, Request, RequestEnd
 from bot.tables.rotations import RotationTimer, Shift
 from bot.tables.table import Table, UtcDateTime
+from bot.tables.telemetry import Metered, MetricSeries, Span, SpanScore, Trace, UnownedAgent
 from bot.tables.work import Change, Cost, Evaluation, Measure, Outcome, Output, Run
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "AgentOwner",
     "Alert",
     "Attempt",
+    "AwaitedRun",
     "Baseline",
     "Call",
     "Change",
@@ -43,13 +46,17 @@ __all__ = [
     "Climb",
     "Cost",
     "Day",
+    "DayPart",
     "Decision",
     "Digest",
     "DigestReview",
     "DigestTimer",
+    "Drawn",
     "Evaluation",
+    "FeedbackLetter",
     "Finding",
     "FollowUp",
+    "Gap",
     "Handover",
     "ImportRun",
     "Incident",
@@ -61,6 +68,8 @@ __all__ = [
     "Mark",
     "MarkedMessage",
     "Measure",
+    "Metered",
+    "MetricSeries",
     "Observation",
     "OutMessage",
     "Outcome",
@@ -85,14 +94,19 @@ __all__ = [
     "Run",
     "Seal",
     "SeenSlack",
+    "Segment",
     "Shift",
     "Silence",
+    "Span",
+    "SpanScore",
     "Stage",
     "StageOrder",
     "Table",
     "Tally",
     "TimelineEntry",
     "Token",
+    "Trace",
+    "UnownedAgent",
     "UserGroup",
     "UtcDateTime",
     "Vote",

@@ -79,6 +79,7 @@ class Handover(Table):
         ),
         Index("ix_handovers_person_id", "person_id"),
         Index("ix_handovers_chase_at", "chase_at"),
+        Index("ix_handovers_next_at", "next_at", sqlite_where=text("next_at IS NOT NULL"), postgresql_where=text("next_at IS NOT NULL")),
     )
 
     id: Mapped[Identity]
@@ -91,6 +92,13 @@ class Handover(Table):
     accepted_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]  # accepted, declined, or taken back
+    from_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))  # who held it when it was asked
+    note: Mapped[str | None] = mapped_column(Text)  # a word of whoever hands it over
+    next_at: Mapped[datetime | None]  # its timer: a reminder, then its end; null once it is settled
+    reminded_at: Mapped[datetime | None]
+    how: Mapped[str | None] = mapped_column(String(16))  # accepted, declined, taken_back, superseded, expired, left, ended
+    told: Mapped[str | None] = mapped_column(String(16))  # how it stood when everybody concerned was told last: asked, or as `how`
+    carries: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # what travels along, as its message tells it
 
 
 class Stage(Table):

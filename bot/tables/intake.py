@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.tables.table import Identity, Table, Whole
@@ -28,6 +28,8 @@ class Token(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+    revoked_for: Mapped[int | None] = mapped_column(ForeignKey("agents.id"))  # the agent whose retirement ended it
+    revoked_why: Mapped[str | None] = mapped_column(Text)  # said to whoever still uses it
 
 
 class SeenSlack(Table):

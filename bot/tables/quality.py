@@ -37,6 +37,8 @@ class Observation(Table):
     first_at: Mapped[datetime]
     settles_at: Mapped[datetime]
     settled: Mapped[bool] = mapped_column(default=False)
+    # What it was counted under, to be taken back by the difference: its segments, its voters, its evaluations' names.
+    parts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 class Addition(Table):
@@ -79,6 +81,50 @@ class Day(Table):
     sum: Mapped[Whole] = mapped_column(default=0)
 
 
+class DayPart(Table):
+    """A part of a day's quality: one segment (a kind, a model, ...), one evaluation's name, or one voter's share of the weight.
+
+    `part` says what `value` is. n counts outputs and `sum` thousandths, as in `days`; of the part `unasked` (what one
+    person judged without being asked) both are millionths of an output, because an output of k voters is k-ths of each.
+    """
+
+    __tablename__ = "day_parts"
+
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16), primary_key=True)  # people, evaluations, outcomes
+    part: Mapped[str] = mapped_column(String(16), primary_key=True)
+    local_day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    value: Mapped[str] = mapped_column(String(128), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, default=0)
+    n: Mapped[Whole] = mapped_column(default=0)
+    sum: Mapped[Whole] = mapped_column(default=0)
+
+
+class Segment(Table):
+    """The values of a segment that are counted apart for an agent; beyond its first thirty, all count as "other"."""
+
+    __tablename__ = "segments"
+    __table_args__ = (UniqueConstraint("agent_id", "part", "value"),)
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    part: Mapped[str] = mapped_column(String(16))
+    value: Mapped[str] = mapped_column(String(128))
+
+
+class AwaitedRun(Table):
+    """A judged output whose run has not been reported yet: it is counted anew, under its model and version, once it is."""
+
+    __tablename__ = "awaited_runs"
+    __table_args__ = (UniqueConstraint("output_id"), Index("ix_awaited_runs_since", "since"))
+
+    id: Mapped[Identity]
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
+    output_id: Mapped[int] = mapped_column(ForeignKey("outputs.id"))
+    run: Mapped[str] = mapped_column(String(128))
+    since: Mapped[datetime]
+
+
 class Baseline(Table):
     """The quality at launch, frozen; a new one is set only by a recorded decision."""
 
@@ -111,6 +157,7 @@ class AgentNow(Table):
             postgresql_where=text("dirty_at IS NOT NULL"),
         ),
         Index("ix_agent_now_refresh_at", "refresh_at"),
+        Index("ix_agent_now_better", "better"),
     )
 
     id: Mapped[Identity]
@@ -130,3 +177,5 @@ class AgentNow(Table):
     refresh_at: Mapped[datetime | None]  # when time alone can change the verdict (silence, a new day)
     folded_at: Mapped[datetime | None]
     spec_rev: Mapped[int] = mapped_column(default=0)  # of the agent, as last folded
+    better: Mapped[float | None]  # the probability that the last two weeks are better than the two before
+    better_quarter: Mapped[float | None]  # ... than two weeks a quarter ago

@@ -31,6 +31,7 @@ class Request(Table):
     received_at: Mapped[datetime]
     content: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(16))  # handoff, approval
+    topic: Mapped[str | None] = mapped_column(String(64))  # what it is about, as the agent says
     title: Mapped[str] = mapped_column(Text)
     context: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     action: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # exactly what would be done, as it is shown

@@ -77,7 +77,8 @@ class Output(Table):
     slack_ts: Mapped[str | None] = mapped_column(String(32))
     ours: Mapped[bool] = mapped_column(default=False)  # we posted it, so it carries our buttons
     local_day: Mapped[str] = mapped_column(String(10))  # YYYY-MM-DD in the agent's zone
-    extra: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    input: Mapped[str | None] = mapped_column(Text)  # what the agent was asked; kept as long as the text
+    extra: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # trace_id, span_id, topic
 
 
 class Evaluation(Table):
