@@ -19,6 +19,7 @@ from bot.blocks import (
     escape,
     header,
     mention,
+    quote,
     section,
     when,
 )
@@ -46,8 +47,27 @@ class Naming:
     runbook: str | None
     by: str  # a mention, or FILE
     instead_of: str = ""  # the name of who holds it until they accept
-    state: str = "asked"  # asked, accepted, declined, gone
+    state: str = "asked"  # asked, accepted, declined, gone, or one of SETTLED
     at: datetime | None = None
+    note: str = ""  # a word of whoever hands it over
+    until: datetime | None = None  # after that they are no longer asked
+    travels: tuple[tuple[str, tuple[str, ...]], ...] = ()  # what comes with the role: headings with their lines, escaped
+    brief: str = ""  # the same in half a sentence
+    passed: tuple[str, ...] = ()  # what became theirs when they accepted, escaped
+
+
+SETTLED = {
+    "taken_back": "This was taken back",
+    "expired": "You did not answer in time, so you are no longer asked",
+    "superseded": "This is settled otherwise: somebody else was asked instead",
+    "ended": "This is settled otherwise",
+}
+
+
+def settled(how: str | None, holder: str) -> str:
+    """Why an old question can no longer be answered."""
+    stays = f" {escape(holder)} keeps the role." if holder and how in ("taken_back", "expired") else ""
+    return f"{SETTLED.get(how or '', 'This is settled otherwise by now')}. Nothing is asked of you any more.{stays}"
 
 
 def naming(rows: Sequence[Naming], *, page: int = 0) -> Message:
@@ -60,16 +80,37 @@ def _one(row: Naming) -> Message:
     text = f"{title}. That means: {MEANS[row.role]}"
     blocks = [section(f"*{title}.*\nThat means: {MEANS[row.role]}"), _facts(row)]
     if row.state == "asked":
-        blocks += [section(_what_now(row)), _buttons(row)]
+        blocks += [section(f"{row.by} says:\n{quote(row.note, 1000)}")] if row.note else []
+        blocks += [section(_what_now(row)), _buttons(row), *travelling(row.travels)]
+        text += f" {_what_now(row)}" + (f" With it comes: {row.brief}." if row.brief else "")
     else:
         blocks += [section(_answered(row)), *([_buttons(row)] if row.state == "declined" else [])]
         text = f"{title}. {_answered(row)}"
+        if row.state == "accepted" and row.passed:
+            blocks.append(section("*What became yours*\n" + "\n".join(f"• {each}" for each in row.passed)))
+            blocks += travelling(row.travels)
+            text += f" What became yours: {'; '.join(row.passed)}."
     return Message(text, blocks)
+
+
+def travelling(sections: Sequence[tuple[str, Sequence[str]]]) -> list[Block]:
+    """What comes with a role, a section each: within Slack's limits however much is open (the lines are few, and each is clipped)."""
+    return [section(f"*{title}*\n" + "\n".join(f"• {line}" for line in lines)) for title, lines in sections[:20]]
+
+
+def travels_with(row: Naming) -> Message:
+    """`What comes with it`, beside one of many."""
+    title = f"What comes with being {ROLE_WORDS[row.role]} of {escape(row.agent)}"
+    if not row.travels:
+        return Message(f"{title}: nothing is open. `/aiops agent {row.slug}` shows it.")
+    note = [section(f"{row.by} says:\n{quote(row.note, 1000)}")] if row.note else []
+    return Message(f"{title}: {row.brief or 'nothing is open'}.", [section(f"*{title}*"), *note, *travelling(row.travels)])
 
 
 def _what_now(row: Naming) -> str:
     if row.instead_of:
-        return f"{escape(row.instead_of)} does this now and stays until you accept. `Test page` shows you what a call looks like."
+        until = f" You are asked until {when(row.until, '{date_short_pretty}')}." if row.until else ""
+        return f"{escape(row.instead_of)} does this now and stays until you accept.{until} `Test page` shows you what a call looks like."
     return "Until you accept it shows as \"owner not confirmed\", and calls come to you all the same. `Test page` shows you what a call looks like."
 
 
@@ -96,14 +137,18 @@ def _answered(row: Naming) -> str:
     if row.state == "declined":
         stays = f"{escape(row.instead_of)} keeps it" if row.instead_of else "Until somebody else takes it, you stay named and calls still come to you"
         return f"You said{on} that it is not you. I have asked for another name. {stays}."
+    if row.state in SETTLED:
+        stays = f" {escape(row.instead_of)} keeps the role." if row.instead_of else ""
+        return f"{SETTLED[row.state]}{on}. Nothing is asked of you any more.{stays}"
     return f"This is settled otherwise{on}: nothing is asked of you any more."
 
 
-def _buttons(row: Naming) -> Block:
+def _buttons(row: Naming, *, more: bool = False) -> Block:
     what = f"{ROLE_WORDS[row.role]} of {row.agent}"
     accept = button("Accept" if row.state == "asked" else "Accept after all", "agents.accept", row.ref, style="primary" if row.state == "asked" else "", label=f"Accept: {what}")
     decline = button("Not me", "agents.decline", row.ref, label=f"Not me: {what}") if row.state == "asked" else {}
-    return actions(accept, decline, button("Test page", "paging.test", row.slug, label=f"Test page for {row.agent}"), block_id=f"naming:{row.ref}")
+    comes = button("What comes with it", "handover.travels", row.ref, label=f"What comes with: {what}") if more else {}
+    return actions(accept, decline, comes, button("Test page", "paging.test", row.slug, label=f"Test page for {row.agent}"), block_id=f"naming:{row.ref}")
 
 
 def _many(rows: Sequence[Naming], page: int) -> Message:
@@ -122,7 +167,8 @@ def _many(rows: Sequence[Naming], page: int) -> Message:
         held = f"\n{escape(row.instead_of)} does this now and stays until you accept." if row.instead_of else ""
         place = f" · {channel_link(row.channel_id)}" if row.channel_id else ""
         runbook = f" · Runbook: {_runbook(row.runbook, 80)}" if row.runbook else ""
-        blocks += [section(f"*{escape(row.agent)}*: {ROLE_WORDS[row.role]}{place}{runbook}{held}"), _buttons(row)]
+        comes = f"\nWith it comes: {row.brief}." if row.brief else ""
+        blocks += [section(f"*{escape(row.agent)}*: {ROLE_WORDS[row.role]}{place}{runbook}{held}{comes}"), _buttons(row, more=bool(row.travels))]
     first = rows[0].ref
     if len(waiting) > 1:
         sure = confirm("Accept all?", f"You become the one to call for {len(waiting)} roles.", f"Accept all {len(waiting)}")
@@ -132,7 +178,7 @@ def _many(rows: Sequence[Naming], page: int) -> Message:
     if pages > 1:
         blocks.append(context(f"Page {page + 1} of {pages}"))
     for state, words in (("accepted", "✓ Accepted"), ("declined", "Not you; another name is asked for"), ("gone", "Settled otherwise")):
-        done = [f"{escape(row.agent)} ({ROLE_WORDS[row.role]})" for row in rows if row.state == state]
+        done = [f"{escape(row.agent)} ({ROLE_WORDS[row.role]})" for row in rows if (row.state if row.state not in SETTLED else "gone") == state]
         if done:
             blocks.append(context(clip(f"{words}: {', '.join(done)}", 1900)))
     told = ", ".join(f"{ROLE_WORDS[row.role]} of {escape(row.agent)}" for row in (waiting or rows)[:20])

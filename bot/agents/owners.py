@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +13,7 @@ from bot import audit
 from bot.agents import messages
 from bot.agents.introductions import introduce
 from bot.agents.messages import FILE, Naming, Unconfirmed
-from bot.agents.reading import ROLE_WORDS, ROLES, lead_people, leads_channel_or_people, spec_of
+from bot.agents.reading import ROLE_WORDS, ROLES, is_retired, lead_people, leads_channel_or_people, spec_of
 from bot.blocks import mention
 from bot.db import wake
 from bot.outbox import flows as outbox
@@ -21,6 +22,8 @@ from bot.people.rules import RULES, Act
 from bot.tables import Agent, AgentOwner, Handover, Person
 
 ANSWER_WITHIN = timedelta(days=3)
+REMIND_AFTER = timedelta(days=2)  # whoever shall take a role over is reminded once
+EXPIRES_AFTER = timedelta(days=7)  # then they are no longer asked, and the one who holds it goes on
 GATHER = timedelta(hours=1)  # owners who become due this soon come into the same message to the leads
 
 Named = AgentOwner | Handover
@@ -31,6 +34,7 @@ def name_owner(tx: Session, now: datetime, agent: Agent, role: str, person: Pers
 
     Who names themself has accepted. None where it already stands so. Ask them afterwards with `ask`, once for everything.
     """
+    _gate(tx, agent)
     holder = owners_of(tx, agent.id).get(role)
     _withdraw(tx, now, agent, role, but=person.id if holder is not None and holder.person_id != person.id else None)
     if holder is not None and holder.person_id == person.id:
@@ -54,23 +58,74 @@ def name_owner(tx: Session, now: datetime, agent: Agent, role: str, person: Pers
     return row
 
 
-def _start_handover(tx: Session, now: datetime, agent: Agent, holder: AgentOwner, person: Person, by_id: int | None) -> Handover | None:
+def hand_over(tx: Session, now: datetime, agent: Agent, role: str, person: Person, by_id: int, note: str = "") -> Handover | None:
+    """Ask somebody to take a role from whoever holds it, accepted or not: that one stays until then. None where they are asked already."""
+    _gate(tx, agent)
+    holder = owners_of(tx, agent.id)[role]
+    _withdraw(tx, now, agent, role, but=person.id)
+    row = _start_handover(tx, now, agent, holder, person, by_id, note)
+    if row is None:
+        return None
+    evidence = {"role": role, "person": person.id, "before": holder.person_id, "until": (now + EXPIRES_AFTER).isoformat()}
+    audit.record(tx, now, "owner.hand_over", f"agent:{agent.slug}", person_id=by_id, words=note, evidence=evidence)
+    ask(tx, now, [row])
+    return row
+
+
+def _gate(tx: Session, agent: Agent) -> None:
+    """Two who name somebody for one role at once come one after the other."""
+    tx.scalars(select(Agent.id).where(Agent.id == agent.id).with_for_update(key_share=True)).one()
+
+
+def _start_handover(tx: Session, now: datetime, agent: Agent, holder: AgentOwner, person: Person, by_id: int | None, note: str = "") -> Handover | None:
     open_one = tx.scalars(select(Handover).where(Handover.agent_id == agent.id, Handover.role == holder.role, Handover.closed_at.is_(None))).first()
     if open_one is not None:
         return None  # the same person is already asked: another would have been withdrawn above
-    row = Handover(agent_id=agent.id, role=holder.role, person_id=person.id, by_id=by_id, asked_at=now, chase_at=now + ANSWER_WITHIN)
+    row = Handover(
+        agent_id=agent.id, role=holder.role, person_id=person.id, by_id=by_id, asked_at=now, chase_at=now + ANSWER_WITHIN,
+        from_id=holder.person_id, note=note or None, next_at=now + REMIND_AFTER,
+    )  # fmt: skip
     tx.add(row)
     tx.flush()
+    wake(tx, "handovers")
     if by_id == person.id:
         _take_over(tx, now, row)
     return row
 
 
-def _withdraw(tx: Session, now: datetime, agent: Agent, role: str, *, but: int | None) -> None:
+def _withdraw(tx: Session, now: datetime, agent: Agent, role: str, *, but: int | None, how: str = "superseded") -> None:
     """Somebody else is named (or the holder again): whoever was asked before is no longer."""
     for row in tx.scalars(select(Handover).where(Handover.agent_id == agent.id, Handover.role == role, Handover.closed_at.is_(None))):
         if row.person_id != but:
-            row.closed_at, row.chase_at = now, None
+            close_handover(tx, now, row, how)
+
+
+def close_handover(tx: Session, now: datetime, row: Handover, how: str) -> None:
+    """It is asked no longer, and the role stays where it is; `how` is one of superseded, taken_back, expired, left, ended."""
+    row.closed_at, row.chase_at, row.next_at, row.how = now, None, None, how
+    tx.flush()
+    show_naming(tx, now, row)
+    wake(tx, "handovers")
+    wake(tx, "lists")
+
+
+def take_back(tx: Session, now: datetime, row: Handover, by_id: int) -> bool:
+    """Whoever handed it over thinks again; False where it was settled before. Leave was asked before."""
+    if row.closed_at is not None:
+        return False
+    agent = tx.get_one(Agent, row.agent_id)
+    close_handover(tx, now, row, "taken_back")
+    audit.record(tx, now, "owner.take_back", f"agent:{agent.slug}", person_id=by_id, evidence={"role": row.role, "person": row.person_id})
+    return True
+
+
+def end_asking(tx: Session, now: datetime, agent: Agent, how: str = "ended") -> None:
+    """Nobody is asked about this agent any more; who holds a role keeps it."""
+    for role in ROLES:
+        _withdraw(tx, now, agent, role, but=None, how=how)
+    for row in owners_of(tx, agent.id).values():
+        if row.accepted_at is None:
+            row.chase_at = None
             tx.flush()
             show_naming(tx, now, row)
 
@@ -79,7 +134,7 @@ def end_role(tx: Session, now: datetime, agent: Agent, role: str, by_id: int | N
     """Nobody holds the role any more (backup and sponsor only: the two owners are never without a name)."""
     if role in ("business", "operations"):
         raise ValueError(f"an agent is never without its {ROLE_WORDS[role]}: name another instead")
-    _withdraw(tx, now, agent, role, but=None)
+    _withdraw(tx, now, agent, role, but=None, how="ended")
     holder = owners_of(tx, agent.id).get(role)
     if holder is not None:
         _end(tx, now, holder)
@@ -90,7 +145,7 @@ def end_role(tx: Session, now: datetime, agent: Agent, role: str, by_id: int | N
 def end_all_roles(tx: Session, now: datetime, agent: Agent) -> None:
     """The agent is archived: nobody is asked about it any more."""
     for role in ROLES:
-        _withdraw(tx, now, agent, role, but=None)
+        _withdraw(tx, now, agent, role, but=None, how="ended")
     for row in owners_of(tx, agent.id).values():
         _end(tx, now, row)
 
@@ -108,11 +163,12 @@ def accept(tx: Session, now: datetime, actor: Actor, ref: str) -> Named:
     if row.accepted_at is not None:
         return row
     agent = tx.get_one(Agent, row.agent_id)
-    if agent.archived_at is not None:
+    if agent.archived_at is not None or is_retired(tx, agent):
         raise Refused(f"{agent.name} is no longer at work: nothing is asked of you any more.")
     if isinstance(row, Handover):
+        _gate(tx, agent)
         if row.closed_at is not None and row.declined_at is None:
-            raise Refused("This is settled otherwise by now: nothing is asked of you any more.")
+            raise Refused(messages.settled(row.how, _holder_name(tx, row)))
         _take_over(tx, now, row)
     else:
         if row.until is not None:
@@ -132,6 +188,7 @@ def _take_over(tx: Session, now: datetime, row: Handover) -> None:
     if row.closed_at is not None and current is not None and current.since > row.closed_at:
         raise Refused("Somebody else has this role by now: nothing is asked of you any more.")
     _withdraw(tx, now, agent, row.role, but=row.person_id)
+    row.from_id = current.person_id if current is not None else row.from_id
     if current is not None:
         current.until, current.chase_at = now, None
         tx.flush()
@@ -139,7 +196,8 @@ def _take_over(tx: Session, now: datetime, row: Handover) -> None:
         new = tx.get_one(Person, row.person_id)
         if old.slack_id and old.active:
             outbox.show(tx, now, key=f"handed-over:{row.id}", to=old.slack_id, message=messages.handed_over(agent.name, row.role, new.name))
-    row.accepted_at, row.closed_at, row.declined_at, row.chase_at = now, now, None, None
+    row.accepted_at, row.closed_at, row.declined_at, row.chase_at, row.next_at, row.how = now, now, None, None, None, "accepted"
+    wake(tx, "handovers")
     tx.add(AgentOwner(agent_id=agent.id, role=row.role, person_id=row.person_id, since=now, asked_at=None, accepted_at=now, by_id=row.by_id))
     tx.flush()
     _registry_changed(tx, now, agent)
@@ -155,10 +213,11 @@ def decline(tx: Session, now: datetime, actor: Actor, ref: str) -> Named:
     agent = tx.get_one(Agent, row.agent_id)
     ended = row.closed_at if isinstance(row, Handover) else row.until
     if ended is not None:
-        raise Refused("This is settled otherwise by now: nothing is asked of you any more.")
+        raise Refused(messages.settled(row.how if isinstance(row, Handover) else None, _holder_name(tx, row)))
     row.declined_at = now
     if isinstance(row, Handover):
-        row.closed_at, row.chase_at = now, None
+        row.closed_at, row.chase_at, row.next_at, row.how = now, None, None, "declined"
+        wake(tx, "handovers")
     audit.record(tx, now, "owner.decline", f"agent:{agent.slug}", person_id=actor.person_id, evidence={"role": row.role})
     tx.flush()
     show_naming(tx, now, row)
@@ -238,12 +297,17 @@ def _naming(tx: Session, row: Named) -> Naming:
     elif row.declined_at is not None and (handover or ended is None):
         state, at = "declined", row.declined_at
     elif ended is not None:
-        state, at = "gone", ended
+        state, at = (row.how if isinstance(row, Handover) and row.how in messages.SETTLED else "gone"), ended
+    elif is_retired(tx, agent):
+        state, at = "gone", None
     else:
         state, at = "asked", None
+    carries: dict[str, Any] = (row.carries or {}) if isinstance(row, Handover) else {}
     return Naming(
         ref=f"{'handover' if handover else 'owner'}:{row.id}", agent=agent.name, slug=agent.slug, role=row.role, channel_id=agent.channel_id,
         runbook=spec_of(agent).runbook, by=mention(by.slack_id, by.name) if by else FILE, instead_of=_holder_name(tx, row) if handover else "", state=state, at=at,
+        note=(row.note or "") if isinstance(row, Handover) else "", until=row.asked_at + EXPIRES_AFTER if isinstance(row, Handover) and row.next_at is not None else None,
+        travels=tuple((str(title), tuple(map(str, told))) for title, told in carries.get("sections", ())), brief=str(carries.get("brief", "")), passed=tuple(map(str, carries.get("passed", ()))),
     )  # fmt: skip
 
 
@@ -272,7 +336,7 @@ def chase_step(tx: Session, now: datetime) -> bool:
         row.chase_at = None
         agent = tx.get_one(Agent, row.agent_id)
         ended = row.closed_at if isinstance(row, Handover) else row.until
-        if row.accepted_at is not None or ended is not None or agent.archived_at is not None or row.asked_at is None:
+        if row.accepted_at is not None or ended is not None or agent.archived_at is not None or row.asked_at is None or is_retired(tx, agent):
             continue
         person = tx.get_one(Person, row.person_id)
         told.append((agent, Unconfirmed(agent.name, agent.slug, row.role, person.name, person.slack_id, row.asked_at, row.declined_at is not None)))

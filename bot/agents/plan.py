@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,6 +96,7 @@ class AskedFor:
     asked_at: datetime
     declined_at: datetime | None
     open: bool
+    how: str = ""  # how it ended otherwise: taken_back, superseded, expired...
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ class Wanted:
 
 def compare(wanted: Wanted, document: Mapping[str, Any], present: Mapping[str, AgentStands]) -> Plan:
     """What apply would do; `document` is the file in force, empty before the first."""
-    agents = [_agent(slug, spec, wanted, present.get(slug)) for slug, spec in wanted.spec.agents.items()]
+    same = _same_people(wanted.spec, document)
+    agents = [_agent(slug, spec, wanted, present.get(slug), same) for slug, spec in wanted.spec.agents.items()]
     for slug, stands in present.items():
         if slug not in wanted.spec.agents:
             if stands.in_file:
@@ -142,21 +144,35 @@ def compare(wanted: Wanted, document: Mapping[str, Any], present: Mapping[str, A
     return Plan(tuple(_shared(wanted.spec, document)), tuple(agents), tuple(notes))
 
 
-def _agent(slug: str, spec: AgentSpec, wanted: Wanted, stands: AgentStands | None) -> AgentPlan:
+def _agent(slug: str, spec: AgentSpec, wanted: Wanted, stands: AgentStands | None, same: Callable[[str], bool]) -> AgentPlan:
     if stands is None:
         changes = [Change(f"owners.{role}", None, label) for role in ROLES if (label := wanted.owners.get((slug, role), (0, ""))[1])]
         return AgentPlan(slug, spec.name, "add", (Change("stage", None, spec.stage), *changes))
     changes = list(_fields(spec, stands, wanted.channels[slug]))
+    before = AgentSpec.model_validate(stands.spec).owners if stands.in_file else None
     held = list(_stage_held(spec, stands))
     if not stands.in_file:
         changes.insert(0, Change("in the file", "added in Slack", "yes"))
     for role in ROLES:
-        found = _owner(role, wanted.owners.get((slug, role)), stands.owners.get(role), stands.asked.get(role))
+        ref = getattr(spec.owners, role)
+        known = before is not None and ref is not None and getattr(before, role) == ref and same(ref)
+        found = _owner(role, wanted.owners.get((slug, role)), stands.owners.get(role), stands.asked.get(role), known)
         if isinstance(found, Change):
             changes.append(found)
         elif found is not None:
             held.append(found)
     return AgentPlan(slug, spec.name, "change" if changes else "same", tuple(changes), tuple(held))
+
+
+def _same_people(spec: RegistrySpec, document: Mapping[str, Any]) -> Callable[[str], bool]:
+    """Whether a reference means the same person in the file in force as in this one."""
+    before: Mapping[str, Any] = document.get("people", {})
+
+    def same(ref: str) -> bool:
+        old, new = before.get(ref), spec.people.get(ref)
+        return (old is None) == (new is None) and (old is None or new is None or (old.get("slack"), old.get("email")) == (new.slack, new.email))
+
+    return same
 
 
 def _fields(spec: AgentSpec, stands: AgentStands, channel: tuple[str, str, bool]) -> Iterator[Change]:
@@ -178,12 +194,16 @@ def _stage_held(spec: AgentSpec, stands: AgentStands) -> Iterator[Held]:
         yield Held("stage", spec.stage, words, stands.stage_by, stands.stage_since, then)
 
 
-def _owner(role: str, file: tuple[int, str] | None, holder: OwnerStands | None, asked: AskedFor | None) -> Change | Held | None:
+def _owner(role: str, file: tuple[int, str] | None, holder: OwnerStands | None, asked: AskedFor | None, known: bool) -> Change | Held | None:
+    """`known`: the file in force said the same, so what people decided since is newer, and the file asks for nothing."""
     name = f"owners.{role}"
     if holder is None:
         return Change(name, None, file[1]) if file else None
     if file is not None and file[0] == holder.person_id:
         return None
+    if holder.accepted_at is None and file is not None and known:
+        then = "they were named after the file said so, and apply does not undo that: write it down with `aiops export config`, or name another in Slack"
+        return Held(name, file[1], f"{holder.label} (not confirmed)", holder.by, holder.since, then)
     if holder.accepted_at is None:
         return Change(name, f"{holder.label} (not confirmed)", file[1] if file else None)
     if file is None:
@@ -193,6 +213,12 @@ def _owner(role: str, file: tuple[int, str] | None, holder: OwnerStands | None, 
         then = f"{new} was asked on {asked.asked_at:%Y-%m-%d} to take it over; {waiting}"
     elif asked is not None and asked.person_id == file[0] and asked.declined_at is not None:
         then = f"{new} declined on {asked.declined_at:%Y-%m-%d}: name somebody else, or take over what stands with `aiops export config`"
+    elif asked is not None and asked.person_id == file[0] and asked.how == "expired" and known:
+        then = f"{new} was asked on {asked.asked_at:%Y-%m-%d} and did not answer in time: ask again in Slack with `/aiops agent hand-over`"
+    elif asked is not None and asked.open and known:
+        then = f"{asked.label} was asked on {asked.asked_at:%Y-%m-%d} to take it over, and the file says nothing new; {waiting}"
+    elif known:
+        then = "it was handed over after the file said so, and apply does not undo that: write it down with `aiops export config`, or hand it over in Slack"
     else:
         then, asks = f"apply asks {new} to take it over; {waiting}", True
     return Held(name, new, holder.label, holder.by, holder.accepted_at, then, asks)

@@ -18,7 +18,7 @@ from bot.agents.names import OwnerNames as OwnerNames
 from bot.agents.protocols import ProtocolSpec
 from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
 from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of, shared_registry
-from bot.tables import Agent, AgentOwner, Channel, Person, Registry
+from bot.tables import Agent, AgentOwner, Channel, Person, Registry, Stage
 
 FOUND = 200  # more than anybody reads; a list that long is told as "several"
 
@@ -31,6 +31,11 @@ def agent_by_slug(tx: Session, slug: str) -> Agent | None:
 def live_agents(tx: Session) -> list[Agent]:
     """All agents that are not archived, by name."""
     return list(tx.scalars(select(Agent).where(Agent.archived_at.is_(None)).order_by(Agent.name, Agent.id)))
+
+
+def is_retired(tx: Session, agent: Agent) -> bool:
+    """Whether it is no longer at work: in the registry still, with its history, and nobody is asked about it."""
+    return tx.scalar(select(Stage.stage).where(Stage.agent_id == agent.id)) == "retired"
 
 
 def agents_in_channel(tx: Session, channel_id: str) -> list[Agent]:

@@ -43,14 +43,15 @@ def _stands(tx: Session, agent: Agent, open_things: OpenThings) -> AgentStands:
     owners, asked = {}, {}
     for role, row in owners_of(tx, agent.id).items():
         person = tx.get_one(Person, row.person_id)
-        by = _label(person) if row.accepted_at is not None else "nobody yet"
+        namer = tx.get(Person, row.by_id) if row.accepted_at is None and row.by_id is not None else person
+        by = _label(namer) if namer is not None and (row.accepted_at is not None or row.by_id is not None) else "nobody yet"
         owners[role] = OwnerStands(person.id, _label(person), row.accepted_at, row.since, by)
         latest = tx.scalars(
             select(Handover).where(Handover.agent_id == agent.id, Handover.role == role, Handover.asked_at >= row.since).order_by(Handover.id.desc()).limit(1)
         ).first()
         if latest is not None:
             new = tx.get_one(Person, latest.person_id)
-            asked[role] = AskedFor(new.id, _label(new), latest.asked_at, latest.declined_at, latest.closed_at is None)
+            asked[role] = AskedFor(new.id, _label(new), latest.asked_at, latest.declined_at, latest.closed_at is None, latest.how or "")
     decider = tx.get(Person, stage.by_id) if stage.by_id else None
     things = tuple(open_things(tx, agent.id)) if agent.in_file else ()
     return AgentStands(

@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("output_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("voter", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("target", sa.String(length=520), nullable=False),
+        sa.Column("key", sa.String(length=36), nullable=False),
         sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("told", sa.String(length=32), nullable=True),
         sa.Column("maybe", sa.Boolean(), nullable=False),

@@ -204,7 +204,7 @@ def test_an_accepted_owner_is_never_changed_but_the_new_one_is_asked(db: Databas
 *You are named operations owner of Support triage.*
 That means: You keep it running. When one of its checks fails you are called first, here in a direct message, and the next person is called unless you press `Acknowledge`. You also look after its incidents and keep what it depends on fresh.
 (Named by the registry file (`aiops.yml`) · Channel <#C0SUP> · Runbook: <https://wiki.example.com/support|open it>)
-Omar does this now and stays until you accept. `Test page` shows you what a call looks like.
+Omar does this now and stays until you accept. You are asked until <!date^1795852800^{date_short_pretty}|2026-11-28 08:00 UTC>. `Test page` shows you what a call looks like.
 [Accept] [Not me] [Test page]\
 """)
 
