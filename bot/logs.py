@@ -30,10 +30,10 @@ def set_up_logs(style: str, level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,  # to text before secrets are hidden; without the values of variables, which may be secrets
     ]
-    if not console:
-        shared.append(structlog.processors.format_exc_info)
-    last: list[Any] = [hide_secrets, structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()]
+    lines = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    last: list[Any] = [hide_secrets, lines if console else structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

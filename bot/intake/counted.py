@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from bot.intake.events import CostEvent, OutcomeEvent, RunEvent
+from bot.intake.events import CostEvent, OutcomeEvent
 from bot.intake.judging import Item
+from bot.intake.runs import Run
 from bot.quality import counting
 from bot.quality.counting import Counts, add_to
 from bot.stats import bin_of
@@ -27,7 +28,7 @@ def count(counts: Counts, accepted: Sequence[Item]) -> None:
     """Add the events, each at its own time. Ratings are counted by the feedback room, as presses are."""
     for item in accepted:
         event, agent = item.event, item.agent
-        if isinstance(event, RunEvent):
+        if isinstance(event, Run):
             _count_run(counts.bucket(agent.id, agent.zone, event.at), event, item.ms)
         elif isinstance(event, OutcomeEvent):
             counts.add(agent.id, agent.zone, counting.outcome_metric(event.result), event.at, 1, event.seconds or 0)
@@ -37,7 +38,7 @@ def count(counts: Counts, accepted: Sequence[Item]) -> None:
             counts.add(agent.id, agent.zone, _PLAIN[event.type], event.at)
 
 
-def _count_run(bucket: dict[tuple[str, int], list[int]], event: RunEvent, ms: int | None) -> None:
+def _count_run(bucket: dict[tuple[str, int], list[int]], event: Run, ms: int | None) -> None:
     add_to(bucket, counting.RUNS, 1, ms or 0)
     if event.status == "failed":
         add_to(bucket, counting.RUNS_FAILED)

@@ -12,7 +12,8 @@ import orjson
 from pydantic import ValidationError
 
 from bot.intake.agents import AgentRef
-from bot.intake.events import EXAMPLES, KINDS, LARGEST, LATER, AnyEvent
+from bot.intake.events import EXAMPLES, KINDS, LARGEST, LATER, AnyEvent, EvaluationEvent, RunEvent
+from bot.intake.runs import Run, as_run, plain_run
 
 BACK = timedelta(days=30)
 AHEAD = timedelta(minutes=5)
@@ -41,7 +42,7 @@ class Item:
     """
 
     index: int
-    event: AnyEvent
+    event: AnyEvent | Run  # a run is always a Run
     agent: AgentRef
     content: str
     said: Literal["", "accepted", "duplicate"] | Refusal = ""
@@ -73,18 +74,23 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
     named = raw.get("type")
     try:
         # Null is the same as left out, whatever the order of fields: one digest.
-        content = orjson.dumps({k: v for k, v in raw.items() if v is not None}, option=orjson.OPT_SORT_KEYS)
+        said = {k: v for k, v in raw.items() if v is not None} if None in raw.values() else raw
+        content = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     except (TypeError, orjson.JSONEncodeError):
         return _unclean(index, raw)
     if b"\\u0000" in content and (found := find_text(raw, "\0")) is not None:
         return _refuse(index, raw, found, "nul", f"{_quoted(found)} contains the character U+0000, which cannot be stored: remove it")
-    validator = _VALIDATORS.get(named) if isinstance(named, str) else None
-    if validator is None:
-        return _refuse(index, raw, "type", *_wrong_type(raw, named))
-    try:
-        event: AnyEvent = validator.validate_python(raw)
-    except ValidationError as error:
-        return _first_error(index, raw, error)
+    event: AnyEvent | Run | None = plain_run(raw) if named == "run" else None
+    if event is None:
+        validator = _VALIDATORS.get(named) if isinstance(named, str) else None
+        if validator is None:
+            return _refuse(index, raw, "type", *_wrong_type(raw, named))
+        try:
+            event = validator.validate_python(raw)
+        except ValidationError as error:
+            return _first_error(index, raw, error)
+        if isinstance(event, RunEvent):
+            event = as_run(event)
     if terms.allowed is not None and event.agent not in terms.allowed:
         return _refuse(index, raw, "agent", "not_allowed", f"this token may not report for {event.agent!r}")
     agent = terms.agent(event.agent)
@@ -92,10 +98,19 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
         return _refuse(index, raw, "agent", "unknown_agent", f"there is no agent {event.agent[:128]!r} in the registry: add it to aiops.yml or with `/aiops agent add`")
     if agent.archived:
         return _refuse(index, raw, "agent", "archived_agent", f"agent {event.agent!r} was taken out of the registry: add it again to report for it")
+    if isinstance(event, EvaluationEvent) and (odd := _out_of_range(event, agent)) is not None:
+        return _refuse(index, raw, "score", "out_of_range", odd)
     late = _out_of_time(event.at, terms)
     if late is not None:
         return _refuse(index, raw, "at", *late)
     return Item(index, event, agent, blake2b(content, digest_size=16).hexdigest())
+
+
+def _out_of_range(event: EvaluationEvent, agent: AgentRef) -> str | None:
+    rule = agent.evaluations.get(event.name)
+    if rule is None or rule.range is None or event.score is None or rule.range[0] <= event.score <= rule.range[1]:
+        return None
+    return f"`score` is {event.score:g}, outside the range {rule.range[0]:g} to {rule.range[1]:g} that the registry names for {event.name[:64]!r}: is it on another scale?"
 
 
 def _out_of_time(at: datetime, terms: Terms) -> tuple[str, str] | None:

@@ -7,8 +7,8 @@ from sqlalchemy import bindparam, or_, select, update
 from bot.checks.kinds.stage import STOPPED
 from bot.db import wake
 from bot.intake import messages
-from bot.intake.events import RunEvent
 from bot.intake.judging import Item
+from bot.intake.runs import Run
 from bot.intake.work import Work
 from bot.outbox import flows as outbox
 from bot.tables import Agent, Check
@@ -50,7 +50,7 @@ def look_at_failures(work: Work, accepted: list[Item]) -> None:
     told = set[int]()
     for item in accepted:
         run, agent = item.event, item.agent
-        if not isinstance(run, RunEvent):
+        if not isinstance(run, Run):
             continue
         if run.status == "failed":
             agent.troubled = True  # what ends it is looked at at once, too

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select, update
 
 from bot.intake import rows
 from bot.intake.bulk import Columns, Kept, Key, Row, find_kept, insert_new
+from bot.intake.events import OutputEvent
 from bot.intake.judging import Item
 from bot.intake.work import Work
 from bot.people.flows import person_for_report
@@ -60,7 +61,8 @@ def _fill_stubs(work: Work, kept: dict[Key, Kept], first: dict[Key, tuple[Item, 
             continue
         item, row = first[key]
         values: dict[str, Any] = dict(zip((name for name, _ in rows.OUTPUTS.types), row, strict=True))
-        values.update(occurred_at=item.event.at, received_at=work.now)
+        assert isinstance(item.event, OutputEvent)
+        values.update(occurred_at=item.event.at, received_at=work.now, extra=rows.output_extra(item.event))
         changed = work.tx.execute(update(Output).where(Output.id == stub.id, Output.known.is_(False)).values(**values))
         if changed.rowcount:  # type: ignore[attr-defined]
             new[key] = stub.id

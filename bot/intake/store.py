@@ -21,13 +21,13 @@ from bot.intake.events import (
     OutputEvent,
     RatingEvent,
     RequestEvent,
-    RunEvent,
 )
 from bot.intake.judging import Item
 from bot.intake.noticing import first_heard, look_at_failures
 from bot.intake.once import fresh_of, insert_once, output_ids_of, people_of
 from bot.intake.places import heard_as, take_over
 from bot.intake.requests import asked, withdrawn
+from bot.intake.runs import Run
 from bot.intake.work import Learned, Work
 from bot.quality.counting import CHANGES, OUTPUTS
 from bot.quality.flows import mark_dirty, reobserve
@@ -73,7 +73,7 @@ def _runs(work: Work, items: list[Item]) -> None:
     made: list[tuple[Item, Row]] = []
     for item in items:
         event = item.event
-        assert isinstance(event, RunEvent)
+        assert isinstance(event, Run)
         made.append((item, rows.run_row(item, event, work.received, work.stamp)))
     insert_once(work, rows.RUNS, made)
     _note_new_names(work, items)
@@ -84,7 +84,7 @@ def _note_new_names(work: Work, items: list[Item]) -> None:
     new: dict[Key, tuple[Item, tuple[str, str], Row]] = {}
     for item in items:
         event, agent = item.event, item.agent
-        assert isinstance(event, RunEvent)
+        assert isinstance(event, Run)
         for what in (("model", event.model), ("version", event.version)):
             if what[1] is None or what in agent.seen or item.said != "accepted":
                 continue
@@ -144,7 +144,7 @@ def _with_free_places(work: Work, items: list[Item]) -> list[Item]:
 def _take_over(work: Work, item: Item, event: OutputEvent, place: tuple[str, str]) -> bool:
     row = rows.output_row(item, event, work.received, work.stamp)
     values: dict[str, Any] = dict(zip((name for name, _ in rows.OUTPUTS.types), row, strict=True))
-    values.update(occurred_at=event.at, received_at=work.now)
+    values.update(occurred_at=event.at, received_at=work.now, extra=rows.output_extra(event))
     counted_at = take_over(work.tx, work.now, item.agent.id, place, event.id, values)
     if counted_at is None:
         return False
