@@ -32,6 +32,7 @@ from bot.tables import (
     FollowUp,
     Incident,
     IncidentMinutes,
+    OutMessage,
     Page,
     Person,
     RegressionCase,
@@ -115,6 +116,20 @@ def file_review(tx: Session, now: datetime, incident: Incident, by: Person) -> b
     return True
 
 
+def _where_it_is(tx: Session, incident: Incident, *, new: bool) -> str:
+    """Where to read it, as far as is known by now: Slack may not have taken the file yet, or not at all."""
+    newest = select(OutMessage).where(OutMessage.thread_key == root_key(incident.id), OutMessage.kind == "file").order_by(OutMessage.id.desc()).limit(5)
+    rows = list(tx.scalars(newest))[1 if new else 0 :]
+    last = next(iter(rows), None)
+    refused = any(row.state == "failed" for row in rows[:1])
+    if new:
+        how = "as text, for Slack did not take the last one as a file" if refused else "as a file (or as text, where this app may not share files)"
+        return f"The review of incident #{incident.id} is written, and goes into its thread now {how}."
+    if last is not None and last.state == "pending":
+        return f"The review of incident #{incident.id} is written already and on its way into its thread: nothing happened since."
+    return f"The review of incident #{incident.id} is in its thread already{', as text' if refused else ''}: nothing happened since."
+
+
 def handlers(signer: Signer | None, public_url: str | None) -> tuple[dict[str, Handler], dict[str, Handler]]:
     """The button `Review` and the word `review`, which know where this server's pages are."""
 
@@ -124,7 +139,7 @@ def handlers(signer: Signer | None, public_url: str | None) -> tuple[dict[str, H
         require(roles_of(tx, press.actor, incident.agent_id), Act.SEE)
         person = tx.get_one(Person, press.actor.person_id)
         new = file_review(tx, press.now, incident, person)
-        told = f"The review of incident #{incident.id} is in its thread" + (", as a file." if new else " already: nothing happened since.")
+        told = _where_it_is(tx, incident, new=new)
         if signer is not None and public_url:
             link = page_link(signer, public_url, "incident", person.id, f"incident:{incident.id}", until=press.now + LINK_LASTS)
             told += f" It is also <{link}|a page>, always as it stands; the link is yours for 30 days."
@@ -149,7 +164,7 @@ def show_review(tx: Session, visit: Visit) -> Sheet:
     if incident is None:
         return Sheet("This incident is no longer known", ["There is nothing to read about it any more."], status=404)
     require(roles_of(tx, actor_of(visit.person), incident.agent_id), Act.SEE)
-    return Sheet(f"Review of incident {incident.id}", quote=review_text(review_of(tx, incident)), foot="The same text is a Markdown file in the incident's thread, after a press on Review.")
+    return Sheet(f"Review of incident {incident.id}", quote=review_text(review_of(tx, incident)), foot="The same text is in the incident's thread after a press on Review: as a Markdown file, or as text where the app may not share files.")
 
 
 PAGES: dict[str, SignedPage] = {"incident": SignedPage(show_review, show_review)}

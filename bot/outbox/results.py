@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from bot.outbox.as_text import NOT_ALLOWED, tell_as_text
 from bot.outbox.claims import LOOK, METHOD, UPLOAD, Desk, Job
 from bot.outbox.places import POSTS, fail_row, is_person, keep_dm, move, post_anew, release, set_aside
 from bot.outbox.rules import Do, is_absent_for_good, matters, wait_after
@@ -107,10 +108,12 @@ def _not_done(
         row.due_at = now + wait_after(row.tries)
         # A clear no is not asked for long; a server that is away may be away for two hours.
         most = desk.rhythm.tries if outcome.kind is Kind.REFUSED else desk.rhythm.tries * 4
-        gives_up = outcome.kind is Kind.LAYOUT or row.tries >= most
+        gives_up = outcome.kind is Kind.LAYOUT or row.tries >= most or (job.kind == "file" and outcome.error in NOT_ALLOWED)
         if gives_up or (outcome.kind is Kind.REFUSED and row.route != "slack"):
             fail_row(tx, now, row, _said(job, outcome))
             counts["failed"] += 1
+            if job.kind == "file":
+                tell_as_text(tx, now, row)
 
 
 def _vanished(tx: Session, now: datetime, row: OutMessage, job: Job, counts: Counter[str]) -> None:

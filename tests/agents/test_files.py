@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from bot.agents.files import BadFile, read_file, read_text, schema
 from bot.agents.marked import read_marked
+from bot.agents.protocols import PHASES, TYPES
 from bot.checks.kinds import KINDS as REAL_KINDS
 from tests.agents.kit import FILE, KINDS
 
@@ -174,6 +175,9 @@ def test_the_example_is_valid_for_the_reader_and_for_the_schema() -> None:
     kinds = {name: kind.spec for name, kind in REAL_KINDS.items()}
     found = read_file(path, kinds)
     assert set(found.spec.agents) == {"support-triage", "invoice-matcher"}
+    protocol = found.spec.protocols[found.spec.agents["invoice-matcher"].protocol].document()
+    assert {step["phase"] for step in protocol["steps"]} == set(PHASES)
+    assert {step["type"] for step in protocol["steps"]} == set(TYPES)
     Draft202012Validator(schema()).validate(read_marked(path.read_bytes()).value)
 
 

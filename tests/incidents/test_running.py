@@ -138,7 +138,7 @@ def test_the_review_is_a_file_with_exact_times_and_what_held(world: World) -> No
     do_all(world)
     follow_up(world, words="Test *every* prompt | again")
     world.run("ok")
-    assert "The review of incident #1 is in its thread, as a file." in text_of(world.press("ben", "incidents.review", "incident:1"))
+    assert "The review of incident #1 is written, and goes into its thread now as a file (or as text" in text_of(world.press("ben", "incidents.review", "incident:1"))
     assert "already: nothing happened since" in text_of(world.press("ben", "incidents.review", "incident:1"))
     close(world)
     world.press("ben", "incidents.review", "incident:1")
