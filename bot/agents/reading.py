@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,15 @@ def live_agents(tx: Session) -> list[Agent]:
 def is_retired(tx: Session, agent: Agent) -> bool:
     """Whether it is no longer at work: in the registry still, with its history, and nobody is asked about it."""
     return tx.scalar(select(Stage.stage).where(Stage.agent_id == agent.id)) == "retired"
+
+
+def retired_words(tx: Session, agent_ids: Iterable[int]) -> dict[int, str]:
+    """Of those that are retired: `was retired on 2026-11-21 by Hala: the new desk does it`."""
+    ids = sorted(agent_ids)
+    rows = tx.execute(
+        select(Stage.agent_id, Stage.since, Stage.reason, Person.name).outerjoin(Person, Person.id == Stage.by_id).where(Stage.agent_id.in_(ids), Stage.stage == "retired")
+    )
+    return {agent_id: f"was retired on {since:%Y-%m-%d}{f' by {name}' if name else ''}{f': {reason[:300]}' if reason else ''}" for agent_id, since, reason, name in rows}
 
 
 def agents_in_channel(tx: Session, channel_id: str) -> list[Agent]:

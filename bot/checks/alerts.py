@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bot.agents.reading import retired_words
 from bot.checks.kinds.alert import ALERT_PREFIX
 from bot.db import wake
 from bot.paging.flows import close_problem
@@ -119,6 +120,7 @@ def store_alerts(tx: Session, now: datetime, alerts: Sequence[tuple[int, AlertIn
     """Keep what is new of each alert under its fingerprint, and make its check due at once."""
     wanted = {slug for _, each in alerts if (slug := each.labels.get(label))}
     agents = {agent.slug: agent.id for agent in tx.execute(select(Agent.slug, Agent.id).where(Agent.slug.in_(sorted(wanted)), Agent.archived_at.is_(None)))}
+    retired = retired_words(tx, agents.values())
     found: list[tuple[AlertKey, AlertIn]] = []
     for index, each in alerts:
         slug = each.labels.get(label)
@@ -126,6 +128,8 @@ def store_alerts(tx: Session, now: datetime, alerts: Sequence[tuple[int, AlertIn
             taken.refuse(index, each.fingerprint, f"labels.{label}", "no_agent", f"the alert has no label `{label}`, so it belongs to no agent: add it to the rule's labels")
         elif allowed is not None and slug not in allowed:
             taken.refuse(index, each.fingerprint, f"labels.{label}", "not_allowed", f"this token may not report for {slug[:128]!r}")
+        elif slug in agents and agents[slug] in retired:
+            taken.refuse(index, each.fingerprint, f"labels.{label}", "retired_agent", f"agent {slug[:128]!r} {retired[agents[slug]]}: nothing is taken for it any more")
         elif slug not in agents:
             if slug[:128] not in taken.unknown_agents:
                 taken.unknown_agents.append(slug[:128])

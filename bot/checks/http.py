@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from starlette.routing import Route
 
-from bot.checks.pings import BODY, KEEP, Ping, Target, Targets, is_uuid, prune, store_pings
+from bot.checks.pings import BODY, KEEP, Ping, RetiredAgent, Target, Targets, is_uuid, prune, store_pings
 from bot.clock import Clock
 from bot.db import is_outage
 from bot.lanes import Lanes, LanesClosed, Urgency
@@ -38,7 +38,7 @@ _OK = [*_HEADERS, (b"content-length", b"2")]
 
 
 class Refused(Exception):
-    """Not a ping that can be taken; `status` is 400, 404, 405 or 503."""
+    """Not a ping that can be taken; `status` is 400, 404, 405, 410 or 503."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -212,7 +212,11 @@ class TakePing:
         first, name, word = _parts(scope["path"])
         status, exit_code = _meaning(word)
         rid = _run_id(scope["query_string"])
-        target: Target | None = await self._targets.find(first, name)
+        try:
+            target: Target | None = await self._targets.find(first, name)
+        except RetiredAgent as retired:
+            await _body(receive)
+            raise Refused(410, str(retired)) from retired
         if target is None:
             await _body(receive)  # so that the sender gets to read the answer
             raise Refused(404, "not found")

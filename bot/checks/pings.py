@@ -14,11 +14,12 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from bot.agents.reading import retired_words
 from bot.clock import Clock
 from bot.db import wake
 from bot.lanes import Lanes
 from bot.signing import Signer
-from bot.tables import Agent, Check
+from bot.tables import Agent, Check, Stage
 from bot.tables import Ping as PingRow
 
 BODY = 100_000  # bytes of a body that are kept
@@ -115,6 +116,10 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+class RetiredAgent(Exception):
+    """The address was good, and its agent is no longer at work; the text says since when and why."""
+
+
 class Targets:
     """Who is meant by an address, remembered for a few seconds. Only addresses that we made reach the database."""
 
@@ -135,6 +140,7 @@ class Targets:
         if known is not None:
             return known
         wanted = select(Check, Agent.archived_at).join(Agent, Agent.id == Check.agent_id).where(Check.kind == "heartbeat", Check.archived_at.is_(None))
+        wanted = wanted.add_columns(Stage.stage).outerjoin(Stage, Stage.agent_id == Check.agent_id)
         if name:
             agent_id = agent_of(self._signer, first)
             wanted = wanted.where(Check.agent_id == agent_id, Check.name == name)
@@ -147,6 +153,10 @@ class Targets:
         if row is None or row.archived_at is not None:
             self._known.pop((first, name), None)
             return None
+        if row.stage == "retired":
+            self._known.pop((first, name), None)
+            said = await self._lanes.read(lambda tx: retired_words(tx, [row.Check.agent_id]))
+            raise RetiredAgent(f"this agent {said.get(row.Check.agent_id, 'was retired')}. Its ping addresses are closed.")
         if len(self._known) > _MOST:
             self._known.clear()
         target = target_of(row.Check)

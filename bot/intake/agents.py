@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.agents.reading import retired_words
 from bot.agents.spec import EvaluationSpec
 from bot.clock import Clock
 from bot.lanes import Lanes
@@ -31,6 +32,7 @@ class AgentRef:
     seen: set[tuple[str, str]] = field(default_factory=set)
     read_at: float = 0.0
     troubled: bool = False  # a check of its runs fails: the next run may end that, so it is looked at at once
+    retired: str = ""  # when, by whom and why, where it is no longer at work
     ordered: str = ""  # the stage in force, where a check sees to it that runs obey it
 
 
@@ -47,7 +49,10 @@ def read_agents(tx: Session, slugs: Iterable[str]) -> list[AgentRef]:
     wanted, found = sorted(slugs), []
     for start in range(0, len(wanted), 500):
         part = [agent_ref(agent) for agent in tx.scalars(select(Agent).where(Agent.slug.in_(wanted[start : start + 500])))]
-        _note_checks(tx, {ref.id: ref for ref in part})
+        refs = {ref.id: ref for ref in part}
+        _note_checks(tx, refs)
+        for agent_id, words in retired_words(tx, refs).items():
+            refs[agent_id].retired = words
         found += part
     return found
 

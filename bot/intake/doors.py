@@ -48,9 +48,10 @@ class Pass:
 class Denied(Exception):
     """Not without another token; `status` is 401 (who are you) or 403 (not you)."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, retired: str | None = None) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
+        self.retired = retired  # the agent whose retirement ended the token
 
 
 class Doors:
@@ -77,7 +78,7 @@ class Doors:
             self._known[key] = known
         found = known[1]
         if isinstance(found, Denied):
-            raise Denied(found.status, found.code, found.detail)
+            raise Denied(found.status, found.code, found.detail, found.retired)
         if found.expires_at is not None and found.expires_at <= self._clock.now():
             raise Denied(401, "bad_token", f"this token expired on {found.expires_at:%Y-%m-%d}: ask for a new one")
         if scope and scope not in found.scopes and "admin" not in found.scopes:
@@ -125,7 +126,7 @@ class Doors:
             try:
                 row = verify_token(tx, text.strip(), now)
             except BadToken as error:
-                return Denied(401, "bad_token", str(error))
+                return Denied(401, "bad_token", str(error), error.retired)
             agents = None if row.agents is None else frozenset(row.agents)
             return Pass(row.id, row.public_id, row.name, frozenset(row.scopes), agents, row.expires_at, row.used_at)
 

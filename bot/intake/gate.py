@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 from urllib.parse import parse_qs
 
+import orjson
 from starlette.routing import Route
 
-from bot.intake.doors import Doors, Pass
+from bot.intake.doors import Denied, Doors, Pass
 from bot.intake.http import Receive, Reply, Scope, Send, problem_of, reply, tell_trouble
 from bot.stages.gate import Gate, Told
 from bot.wire import Answer, Headers, Short
@@ -41,7 +42,10 @@ class TellGate:
     async def _answer(self, scope: Scope, receive: Receive) -> Reply | None:
         headers = dict(scope["headers"])
         slug = scope["path_params"]["slug"]
-        bearer = await self._doors.admit(headers.get(b"authorization"), "gate")
+        try:
+            bearer = await self._doors.admit(headers.get(b"authorization"), "gate")
+        except Denied as denied:
+            return await self._retired(slug, denied)
         seconds = _seconds(scope["query_string"])
         if seconds is None:
             return problem_of(400, "wait", f"`wait` is how many seconds to wait, 0 to {LONGEST:.0f}: `?wait=30`")
@@ -57,11 +61,21 @@ class TellGate:
             if await _left(receive, waiting):
                 return None
             told = waiting.result()
-            await self._doors.admit(headers.get(b"authorization"), "gate")  # it may have been revoked meanwhile
+            try:
+                await self._doors.admit(headers.get(b"authorization"), "gate")  # it may have been revoked meanwhile
+            except Denied as denied:
+                return await self._retired(slug, denied)
         if told is None:
             return problem_of(404, "unknown_agent", f"there is no agent {slug[:64]!r} that this token may ask about")
         self._note(told, slug, bearer)
         return _reply(told, known)
+
+    async def _retired(self, slug: str, denied: Denied) -> Reply:
+        """An agent whose retirement ended its token is still told to stop: that is all such a token hears."""
+        told = await self._gate.ask(slug) if denied.retired == slug else None
+        if told is None or orjson.loads(told.body).get("stage") != "retired":
+            raise denied
+        return _reply(told, b"")
 
     def _note(self, told: Told, slug: str, bearer: Pass) -> None:
         """A token that names the agent is the agent's own; one of the whole workspace may be anybody's, and confirms nothing."""

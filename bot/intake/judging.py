@@ -48,6 +48,10 @@ class Item:
     said: Literal["", "accepted", "duplicate"] | Refusal = ""
     ms: int | None = None  # how long a run took, once its row is made
 
+    @property
+    def told_as(self) -> str:
+        return f"{self.event.type} {self.event.id} of {self.agent.slug}"
+
     def refuse(self, field: str | None, code: str, message: str) -> None:
         self.said = Refusal(self.index, self.event.id, field, code, message)
 
@@ -100,6 +104,8 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
         return _refuse(index, raw, "agent", "archived_agent", f"agent {event.agent!r} was taken out of the registry: add it again to report for it")
     if isinstance(event, EvaluationEvent) and (odd := _out_of_range(event, agent)) is not None:
         return _refuse(index, raw, "score", "out_of_range", odd)
+    if agent.retired:
+        return _refuse(index, raw, "agent", "retired_agent", f"agent {event.agent!r} {agent.retired}: nothing is taken for it any more")
     late = _out_of_time(event.at, terms)
     if late is not None:
         return _refuse(index, raw, "at", *late)

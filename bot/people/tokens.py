@@ -12,14 +12,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.clock import Ids
-from bot.tables import Token
+from bot.tables import Agent, Token
 
 SCOPES = ("events", "telemetry", "import", "read", "gate", "permissions", "admin")
 _FORM = re.compile(r"aiops_([0-9a-f]{12})_([A-Za-z0-9_-]{32,128})")
 
 
 class BadToken(Exception):
-    """This token does not open the door; the text says why, and never repeats the token."""
+    """This token does not open the door; the text says why, and never repeats the token.
+
+    `retired` is the agent whose retirement ended it: its gate still tells such a token to stop, and nothing else does.
+    """
+
+    def __init__(self, text: str, retired: str | None = None) -> None:
+        super().__init__(text)
+        self.retired = retired
 
 
 def mint_token(
@@ -77,6 +84,8 @@ def check_token(row: Token | None, text: str, now: datetime) -> Token:
     if row is None or not hmac.compare_digest(row.hash, hash_of(matched.group(2))):
         raise BadToken("this token is not known here: it may be mistyped or deleted")
     if row.revoked_at is not None and row.revoked_at <= now:
+        if row.revoked_for is not None and row.agents:
+            raise BadToken(f"this token was revoked on {row.revoked_at:%Y-%m-%d}: {row.revoked_why}", retired=str(row.agents[0]))
         raise BadToken(f"this token was revoked on {row.revoked_at:%Y-%m-%d}: ask for a new one")
     if row.expires_at is not None and row.expires_at <= now:
         raise BadToken(f"this token expired on {row.expires_at:%Y-%m-%d}: ask for a new one")
@@ -88,6 +97,17 @@ def verify_token(tx: Session, text: str, now: datetime) -> Token:
     public_id = public_part(text)
     row = tx.scalars(select(Token).where(Token.public_id == public_id)).first() if public_id else None
     return check_token(row, text, now)
+
+
+def revoke_tokens_of(tx: Session, now: datetime, agent: Agent, why: str) -> tuple[list[Token], list[Token]]:
+    """End every token that speaks for this agent alone; returns them, and those that stay since they speak for others too."""
+    good = select(Token).where(Token.agents.is_not(None), Token.revoked_at.is_(None)).order_by(Token.id)
+    named = [row for row in tx.scalars(good) if agent.slug in (row.agents or ())]
+    own = [row for row in named if row.agents == [agent.slug]]
+    for row in own:
+        row.revoked_at, row.revoked_for, row.revoked_why = now, agent.id, why
+    tx.flush()
+    return own, [row for row in named if row not in own and (row.expires_at is None or row.expires_at > now)]
 
 
 def revoke_token(tx: Session, now: datetime, public_id: str) -> Token:
