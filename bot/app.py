@@ -46,8 +46,11 @@ from bot.clock import Clock, Ids, RandomIds, SystemClock
 from bot.db import Database
 from bot.digests import flows as digests
 from bot.feedback import http as feedback_http
+from bot.feedback.outward.letters import LOOP as FEEDBACK_OUT
+from bot.feedback.outward.letters import people_merged
+from bot.feedback.outward.sending import Telling
 from bot.feedback.reviews import review_step
-from bot.home.slack import home_view
+from bot.home.showing import Homes
 from bot.incidents import flows as incidents
 from bot.incidents import reviewing
 from bot.incidents.following import follow_ups_step, something_due
@@ -63,7 +66,9 @@ from bot.ladders.weekly import week_is_due, weekly_step
 from bot.lanes import Lanes, Urgency
 from bot.lists import flows as lists
 from bot.loops import Due, Loops, Step
+from bot.marks import mark_of, put_mark
 from bot.metrics import Readings
+from bot.outbox.charting import Charts
 from bot.outbox.delivery import Delivery
 from bot.outbox.rules import Rhythm
 from bot.outbox.waiting import next_due as next_delivery
@@ -105,6 +110,7 @@ from bot.signing import Signer
 from bot.stages.gate import LOOP as GATE_LOOP
 from bot.stages.gate import Gate
 from bot.status import http as status_http
+from bot.status import pictures
 from bot.surface.edge import Edge, forget_old
 from bot.surface.http import slack_route
 from bot.surface.press import Surface
@@ -172,7 +178,8 @@ class House:
         rhythm = rhythm or Rhythm(posts_per_second=settings.slack_posts_per_second)
         answers_within = rhythm.answers_within.total_seconds()
         slack = SlackCalls(token, settings.slack_api_url, timeout=answers_within) if token else None
-        self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids)
+        self.charts = Charts(self.lanes, self.clock, slack, pictures.chart_links(self.signer, settings.public_url, self.clock))
+        self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids, charts=self.charts)
         self.intake = Intake(self.lanes, self.clock)
         self.prober = Prober(self.lanes, self.clock)
         deadman = self.settings.deadman_url.get_secret_value() if self.settings.deadman_url else None
@@ -185,8 +192,10 @@ class House:
         self.allowed = Allowed(self.lanes)
         self.permits = Book(self.clock)
         self.request_hooks = Hooks(self.lanes, self.clock, self.signer)
+        self.feedback_out = Telling(self.lanes, self.clock, self.signer)
         self.alerts = TakeAlerts(self.intake.doors, self.lanes, self.clock)
         self.surface = Surface()
+        self.homes = Homes(self.lanes, self.clock, self.client, self.charts)
         self.team: Team | None = None
         self.edge: Edge | None = None
         self.slack_app: Route | None = None
@@ -218,7 +227,7 @@ class House:
         self.surface.add(views=bot.agents.slack.views(self.ids, self.settings.base_url))
         review_actions, review_words = reviewing.handlers(self.signer, self.settings.public_url)
         self.surface.add(actions=review_actions, words=review_words)
-        self.surface.home = home_view
+        self.surface.home = self.homes
 
     def _add_loops(self) -> None:
         """Loops by name, with the steps they turn and how often they look unasked (seconds)."""
@@ -243,6 +252,7 @@ class House:
         add("answers", self.answers.step, every=0.1)
         add("webhooks of requests", self.request_hooks.step, every=5)
         add("permissions", self.allowed.step, every=1)
+        add(FEEDBACK_OUT, self.feedback_out.step, every=5)
         add("auditor", self._flow(lambda tx, now: audit_step(tx, now, links), When(is_stuck, stuck_step), urgency=Urgency.PAGE), every=20)
         add("self-test", self.self_test.step, every=1 if self.settings.synthetic_channel else 3600)
         add(GATE_LOOP, self.gate.step, every=0.5)
@@ -251,6 +261,7 @@ class House:
             add("webhooks", self.webhooks.step, every=1)
         add("incidents", self._flow(incidents.watch_step, When(orders_waiting, orders_step), When(something_due, follow_ups_step), When(something_to_look_at, running_step)), every=5)
         if self.settings.slack_bot_token is not None:
+            add("home", self.homes.step, every=2)
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("reviews", self._flow(review_step), every=20)
@@ -295,9 +306,9 @@ class House:
         """Check the schema, and learn from Slack (or, where it is away, from the last time) who we are."""
         await asyncio.to_thread(self.db.check_schema)
         if self.settings.slack_bot_token is not None and not await self._ask_who_we_are():
-            remembered = await self.lanes.read(lambda tx: tx.get(Mark, TEAM))
-            if remembered is not None:
-                self._connect(Team(**remembered.value, on_merge=count_anew))
+            remembered = await self.lanes.read(lambda tx: mark_of(tx, TEAM))
+            if remembered:
+                self._connect(Team(**remembered, on_merge=count_anew))
 
     async def _ask_who_we_are(self) -> bool:
         try:
@@ -309,13 +320,10 @@ class House:
         value = {"team_id": team.team_id, "bot_user": team.bot_user, "enterprise_id": team.enterprise_id}
 
         def remember(tx: Session) -> str | None:
-            row = tx.get(Mark, TEAM)
-            if row is None:
-                tx.add(Mark(name=TEAM, value=value))
-            elif row.value["team_id"] != team.team_id:
-                return str(row.value["team_id"])
-            else:
-                row.value = value
+            known = mark_of(tx, TEAM)
+            if known and known["team_id"] != team.team_id:
+                return str(known["team_id"])
+            put_mark(tx, TEAM, value)
             return None
 
         other = await self.lanes.write(remember)
@@ -333,7 +341,7 @@ class House:
             self.surface.events[event] = [*handlers, *self.surface.events.get(event, [])]
         for event, handlers in bot.agents.slack.events_of(team).items():
             self.surface.events.setdefault(event, []).extend(handlers)
-        self.edge = Edge(self.surface, self.lanes, self.clock, self.client, team, lambda slack_id, now: identify(self.client, self.lanes, team, slack_id, now))
+        self.edge = Edge(self.surface, self.lanes, self.clock, self.client, team, lambda slack_id, now: identify(self.client, self.lanes, team, slack_id, now), self.charts)
         self.bolt: AsyncApp = self.edge.bolt()
         secret = self.settings.slack_signing_secret
         if secret is not None and self.settings.slack_app_token is None:
@@ -390,6 +398,7 @@ class House:
             Route("/metrics", self._measured),
         ]
         if self.signer is not None:
+            found.append(pictures.picture_route(self.lanes, self.clock, self.signer))
             found.append(feedback_http.page_route(self.lanes, self.clock, self.signer, {**feedback_http.PAGES, **paging_http.PAGES, **trying_http.PAGES, **reviewing.PAGES}))
         return found
 
@@ -451,6 +460,7 @@ class House:
         await self.pings.close()
         await self.allowed.step(self.clock.now())
         await self.request_hooks.close()
+        await self.feedback_out.close()
         await self.prober.close()
         await self.delivery.close()
         if self.webhooks is not None:
@@ -464,7 +474,8 @@ class WrongWorkspace(Exception):
 
 
 def count_anew(tx: Session, now: datetime, merged: Merged) -> None:
-    """Two rows became one person: outputs on which both had voted count one vote less."""
+    """Two rows became one person: outputs on which both had voted count one vote less, and trace stores hear of one voter."""
+    people_merged(tx, now, merged.kept_id, merged.gone_id)
     for agent_id, outputs in merged.outputs.items():
         if reobserve(tx, now, agent_id, outputs, "people"):
             mark_dirty(tx, now, [agent_id])

@@ -40,6 +40,8 @@ class Settings(BaseModel):
     synthetic_minutes: int = Field(60, alias="AIOPS_SYNTHETIC_MINUTES", ge=1, le=1440, description="Minutes between two self-tests of paging.")
     deadman_url: SecretStr | None = Field(None, alias="AIOPS_DEADMAN_URL", description="An address of an outside watcher (healthchecks.io or the like), fetched after each self-test that arrived within a minute. Where it is not fetched, that watcher alarms. Needs AIOPS_SYNTHETIC_CHANNEL.")
     slack_posts_per_second: int = Field(10, alias="AIOPS_SLACK_POSTS_PER_SECOND", ge=0, le=1000, description="Posts a second to the whole workspace: Slack has such a limit and does not publish it. 0: none.")
+    telemetry_mib: int = Field(16, alias="AIOPS_TELEMETRY_MIB", ge=1, le=64, description="MiB of one OpenTelemetry export after inflating; a larger one is answered 413.")
+    telemetry_hours: int = Field(48, alias="AIOPS_TELEMETRY_HOURS", ge=1, le=720, description="Hours that single spans are kept. What they told (runs, tokens, cost, scores) stays.")
     var: Path = Field(Path("var"), alias="AIOPS_VAR", description="Where local files are kept (databases, the local secret).")
 
     @field_validator("slack_api_url")
@@ -105,6 +107,17 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         told = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors(include_input=False))
         raise SettingsError(told) from None
+
+
+def secret_named(name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """The value of a variable that the registry names (a trace store's key), or of NAME_FILE; None where there is none."""
+    env = os.environ if environment is None else environment
+    if env.get(name):
+        return env[name].strip()
+    try:
+        return Path(env[f"{name}_FILE"]).read_text().strip() or None if env.get(f"{name}_FILE") else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _default(name: str) -> Any:

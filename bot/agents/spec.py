@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from bot.agents.outward import FeedbackSpec as FeedbackSpec
+from bot.agents.outward import RedactSpec as RedactSpec
 from bot.agents.parts import ChannelRef as ChannelRef
 from bot.agents.parts import ClockTime as ClockTime
 from bot.agents.parts import Duration as Duration
@@ -116,6 +118,8 @@ class WorkspaceSpec(Part):
     holidays: list[date] = Field(default_factory=list, description="Days without a digest.")
     leads: list[Ref] = Field(default_factory=list, description="People or user groups who see the fleet line and are told of ownerless agents.")
     maintenance: dict[Slug, WideMaintenanceSpec] = Field(default_factory=dict, description="Maintenance windows of all agents, or of a department, by name.")
+    feedback: FeedbackSpec = Field(default_factory=FeedbackSpec, description="Where votes go, of agents that say nothing of their own.")
+    redact: RedactSpec = Field(default_factory=RedactSpec, description="What is blacked out of texts that leave, of agents that say nothing of their own.")
     reviews_per_person: int = Field(10, ge=0, le=50, description="Sampled outputs a reviewer is asked to judge a day, over all agents.")
 
     @field_validator("timezone")
@@ -211,13 +215,47 @@ class EvaluationSpec(Part):
     at_least: float | None = Field(None, description="Good from this score on.")
     at_most: float | None = Field(None, description="Good up to this score.")
     labels: list[str] = Field(default_factory=list, description="Labels that mean good.")
+    range: tuple[float, float] | None = Field(None, description="The lowest and highest score it can have, such as [0, 1]: a score outside is refused, so that one on another scale is never counted.")
+
+    @model_validator(mode="after")
+    def _range_in_order(self) -> EvaluationSpec:
+        if self.range is None:
+            return self
+        low, high = self.range
+        if not low < high:
+            raise ValueError("`range` is the lowest and the highest score, such as [0, 1]")
+        for name, bound in (("at_least", self.at_least), ("at_most", self.at_most)):
+            if bound is not None and not low <= bound <= high:
+                raise ValueError(f"`{name}` ({bound:g}) lies outside the range {low:g} to {high:g}")
+        return self
+
+
+class QualitySpec(Part):
+    """Whose judgement decides, and how much one person may weigh."""
+
+    machines: Literal["worse", "stand_in", "beside"] = Field(
+        "worse",
+        description="`worse`: the worse of people's and evaluations' figure decides the verdict, and evaluations stand in, marked, where people judged too few. `stand_in`: people decide, evaluations only where people judged too few. `beside`: evaluations are shown and never decide.",
+    )
+    agreement: float | None = Field(None, gt=0, lt=1, description="Evaluations decide nothing while they demonstrably (90% interval) agree with people on fewer than this share of the outputs both judged; unset: they always may.")
+    one_person: float = Field(0.25, gt=0, le=1, description="The share of a score's weight that one person's unasked votes may carry; 1 lifts the cap.")
+    one_person_always: int = Field(20, ge=1, le=100_000, description="Outputs of a score up to which a person's unasked votes count in full, whatever their share: fewer than `min_samples`, so that no one alone makes a verdict.")
 
 
 class ReviewSpec(Part):
     """The daily sample for people to judge."""
 
-    per_day: int = Field(5, ge=0, le=200, description="Outputs of this agent sampled a day.")
+    per_day: int = Field(5, ge=0, le=200, description="Outputs of this agent sampled a day, drawn from each kind in proportion (at least one of each).")
     reviewers: list[Ref] = Field(default_factory=list, description="People or groups; the owners where unset.")
+    twice: float = Field(0.2, ge=0, le=1, description="Share of the sample that two reviewers judge, so that their agreement is known.")
+
+
+class TelemetrySpec(Part):
+    """Which OpenTelemetry traffic is this agent's. A token of the agent alone needs none of this."""
+
+    service: str | None = Field(None, min_length=1, max_length=128, description="The `service.name` of its resource.")
+    agent: str | None = Field(None, min_length=1, max_length=128, description="Its name in the spans, such as `gen_ai.agent.name`; with `service` both must fit.")
+    outputs: bool = Field(True, description="Whether an answer seen in a trace is an output that people may judge; false where the agent reports its outputs itself.")
 
 
 class InputSpec(Part):
@@ -263,12 +301,16 @@ class AgentSpec(Part):
     min_samples: int = Field(30, ge=1, le=10000, description="Judged outputs needed before a verdict.")
     expect_every: Duration | None = Field(None, description="Without any output for this long the agent is silent; one day where unset, counting working days.")
     evaluations: dict[str, EvaluationSpec] = Field(default_factory=dict, description="Per evaluation name: what is good.")
+    quality: QualitySpec = Field(default_factory=QualitySpec, description="Whose judgement decides.")
     reviews: ReviewSpec = Field(default_factory=ReviewSpec)
     inputs: dict[Slug, InputSpec] = Field(default_factory=dict)
+    telemetry: TelemetrySpec | None = Field(None, description="Which OpenTelemetry traffic is its own; by its id or name where unset.")
     error_budget: ErrorBudgetSpec | None = None
     permissions: list[PermissionSpec] = Field(default_factory=list, max_length=200, description="What it may do, in order: the first rule that fits decides. What none fits is asked where `approvals` is set, else denied.")
     approvals: ApprovalsSpec | None = Field(None, description="Who says yes or no to what needs a person's approval; the owners where unset.")
     handoffs: HandoffsSpec | None = Field(None, description="Who takes over what the agent hands to people; the owners where unset.")
+    feedback: FeedbackSpec | None = Field(None, description="Where votes on its outputs go; the workspace's where unset. An empty one sends them nowhere.")
+    redact: RedactSpec | None = Field(None, description="What is blacked out of its texts when they leave; the workspace's where unset.")
     success: dict[str, str] = Field(default_factory=dict, description="Success metrics by name, in words.")
     maintenance: dict[Slug, MaintenanceSpec] = Field(default_factory=dict, description="Maintenance windows of this agent, by name.")
     checks: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="Checks by name; each has a `kind` and that kind's fields.")

@@ -13,9 +13,11 @@ from bot.doctor.facts import Seen, Told
 from bot.doctor.findings import Finding as Finding
 from bot.doctor.findings import remark
 from bot.doctor.looking import look
+from bot.doctor.outward import judge_feedback
 from bot.doctor.pager import judge_pager, watch_of
 from bot.doctor.probes import PATIENCE
-from bot.settings import Settings
+from bot.feedback.outward.trouble import troubles
+from bot.settings import Settings, secret_named
 
 if TYPE_CHECKING:
     from bot.app import House  # whose jobs import this room
@@ -38,6 +40,7 @@ async def examine(house: House) -> list[Finding]:
         found += rules.judge_owners(seen, now)
         found += rules.judge_routes(seen, email="email" in house.delivery.routes, webhook="webhook" in house.delivery.routes, mail_error=mail_error, quiet=local)
         found += [*rules.judge_registry(seen), *rules.judge_outbox(seen, told, now), *rules.judge_directory(seen, told, now)]
+        found += judge_feedback(await house.lanes.read(lambda tx: troubles(tx, secret_named, signing=house.signer is not None)), now)
         found += judge_pager(await house.lanes.read(watch_of), settings, now)
     if not local:
         found += rules.judge_links(public_url=settings.public_url, secret=house.signer is not None)

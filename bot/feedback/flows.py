@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from bot.feedback.outward.letters import votes_changed
 from bot.feedback.posting import outputs_arrived, recount
 from bot.feedback.reading import tallies
 from bot.feedback.reviews import reviews_judged
@@ -121,6 +122,7 @@ def _take(tx: Session, now: datetime, agent_id: int, given: list[Given], *, live
     reobserve(tx, now, agent_id, ids, "people")
     if live:
         recount(tx, now, agent_id, ids)
+        votes_changed(tx, now, agent, {(each.output_id, each.person_id) for each in given})
 
 
 def _vote(tx: Session, now: datetime, agent_id: int, given: Iterable[Given], ids: list[int]) -> None:
@@ -180,5 +182,7 @@ def tell_more(
     # A reason that only the API knows cannot be chosen in a form: saving the form must not lose it.
     vote.reason = reason or (vote.reason if vote.good is False and vote.reason not in REASONS else None)
     vote.correction, vote.comment, vote.may_ask = correction or None, comment or None, may_ask
+    vote.received_at = now  # whoever reads lessons from here on sees it again
     tx.flush()
+    votes_changed(tx, now, tx.get_one(Agent, output.agent_id), [(output.id, person_id)])
     return True

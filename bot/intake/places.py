@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from bot.feedback.outward.letters import outputs_merged
 from bot.quality.flows import SOURCES, reobserve
 from bot.tables import Evaluation, Outcome, Output, Vote
 
@@ -48,6 +49,7 @@ def _merge(tx: Session, now: datetime, agent_id: int, stub: int, heard: int) -> 
     tx.flush()
     for table in SAID_OF:
         tx.execute(update(table).where(table.output_id == stub).values(output_id=heard).execution_options(synchronize_session=False))
+    outputs_merged(tx, now, stub, heard)
     for source in SOURCES:
         reobserve(tx, now, agent_id, [stub], source)  # nothing is said of it any more
     tx.execute(delete(Output).where(Output.id == stub).execution_options(synchronize_session=False))

@@ -4,8 +4,10 @@ from bot.tables.agents import Agent, AgentOwner, Handover, Registry, Stage, Stag
 from bot.tables.audit import Decision, Seal
 from bot.tables.checks import Check, Finding
 from bot.tables.digests import Digest, DigestReview, DigestTimer, ListTimer, PersonList
+from bot.tables.drift import Detector, Drift, Fed
 from bot.tables.feedback import Drawn, FeedbackLetter, RatingEvent, Review, ReviewTimer, Vote
 from bot.tables.gaps import Gap
+from bot.tables.home import HomeView
 from bot.tables.incidents import (
     FollowUp,
     Incident,
@@ -48,16 +50,20 @@ __all__ = [
     "Day",
     "DayPart",
     "Decision",
+    "Detector",
     "Digest",
     "DigestReview",
     "DigestTimer",
     "Drawn",
+    "Drift",
     "Evaluation",
+    "Fed",
     "FeedbackLetter",
     "Finding",
     "FollowUp",
     "Gap",
     "Handover",
+    "HomeView",
     "ImportRun",
     "Incident",
     "IncidentItem",

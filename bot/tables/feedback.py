@@ -119,9 +119,11 @@ class FeedbackLetter(Table):
     output_id: Mapped[Whole]
     voter: Mapped[Whole]  # the person's row, as it was
     target: Mapped[str] = mapped_column(String(520))  # "langfuse https://..."; "webhook" is the agent's own
+    key: Mapped[str] = mapped_column(String(36))  # the id it has outside, made once from what it is about
     rev: Mapped[Whole] = mapped_column(default=1)  # grows with every change of what should stand there
     told: Mapped[str | None] = mapped_column(String(32))  # digest of what stands there; null where nothing does
-    maybe: Mapped[bool] = mapped_column(default=False)  # a try went out without an answer: it may stand there
+    maybe: Mapped[bool] = mapped_column(default=False)  # a try went out, and its answer is not known: it may stand there
+    lease_until: Mapped[datetime | None]  # a try is under way: no other may overtake it
     remote_id: Mapped[str | None] = mapped_column(String(128))  # what the place calls it
     state: Mapped[str] = mapped_column(String(16), default="due")  # due, told, aside, dropped
     due_at: Mapped[datetime | None]

@@ -24,6 +24,7 @@ class Trace(Table):
     due_at: Mapped[datetime | None]
     rooted: Mapped[bool] = mapped_column(default=False)  # a span without a parent (or with one elsewhere) is there
     spans: Mapped[Whole] = mapped_column(default=0)  # as they came, repeated ones too
+    folded_at: Mapped[datetime | None]  # when its runs were last made from its spans
     nobody: Mapped[str | None] = mapped_column(Text)  # JSON: what of it was counted as traffic of nobody
     closed_at: Mapped[datetime | None]  # its spans are gone: what it said is settled
 

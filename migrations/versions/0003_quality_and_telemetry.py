@@ -50,6 +50,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agent_id", "source", "part", "local_day", "value", "slot", name=op.f("pk_day_parts")),
     )
     op.create_table(
+        "drifts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("side", sa.String(length=8), nullable=False),
+        sa.Column("noticed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("since", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("before", sa.Double(), nullable=False),
+        sa.Column("before_n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("after", sa.Double(), nullable=False),
+        sa.Column("low", sa.Double(), nullable=False),
+        sa.Column("high", sa.Double(), nullable=False),
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("segment", sa.JSON(), nullable=True),
+        sa.Column("near", sa.JSON(), nullable=False),
+        sa.Column("known_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("known_by", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("known_why", sa.Text(), nullable=False),
+        sa.Column("ended_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("ended_why", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_drifts_agent_id")),
+        sa.ForeignKeyConstraint(["known_by"], ["people.id"], name=op.f("fk_drifts_known_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drifts")),
+    )
+    with op.batch_alter_table("drifts", schema=None) as batch_op:
+        batch_op.create_index("ix_drifts_agent_id_noticed_at", ["agent_id", "noticed_at"], unique=False)
+        batch_op.create_index(
+            "ix_drifts_open",
+            ["agent_id"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    op.create_table(
         "feedback_letters",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -60,6 +96,7 @@ def upgrade() -> None:
         sa.Column("rev", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("told", sa.String(length=32), nullable=True),
         sa.Column("maybe", sa.Boolean(), nullable=False),
+        sa.Column("lease_until", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("remote_id", sa.String(length=128), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
@@ -255,6 +292,34 @@ def upgrade() -> None:
         batch_op.create_index("ix_awaited_runs_since", ["since"], unique=False)
 
     op.create_table(
+        "detectors",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("baseline_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("fed", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("settled_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("replay_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("replay_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("rebase_from", sa.String(length=10), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_detectors_agent_id")),
+        sa.ForeignKeyConstraint(["baseline_id"], ["baselines.id"], name=op.f("fk_detectors_baseline_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_detectors")),
+        sa.UniqueConstraint("agent_id", "source", name=op.f("uq_detectors_agent_id_source")),
+    )
+    with op.batch_alter_table("detectors", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_detectors_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.create_table(
         "drawn",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("agent_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -278,6 +343,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_drawn_agent_id_local_day", ["agent_id", "local_day"], unique=False)
         batch_op.create_index("ix_drawn_agent_id_output_day", ["agent_id", "output_day"], unique=False)
 
+    op.create_table(
+        "fed",
+        sa.Column("output_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.ForeignKeyConstraint(["output_id"], ["outputs.id"], name=op.f("fk_fed_output_id")),
+        sa.PrimaryKeyConstraint("output_id", "source", name=op.f("pk_fed")),
+    )
     with op.batch_alter_table("agent_now", schema=None) as batch_op:
         batch_op.add_column(sa.Column("better", sa.Double(), nullable=True))
         batch_op.add_column(sa.Column("better_quarter", sa.Double(), nullable=True))
@@ -361,11 +433,20 @@ def downgrade() -> None:
         batch_op.drop_column("better_quarter")
         batch_op.drop_column("better")
 
+    op.drop_table("fed")
     with op.batch_alter_table("drawn", schema=None) as batch_op:
         batch_op.drop_index("ix_drawn_agent_id_output_day")
         batch_op.drop_index("ix_drawn_agent_id_local_day")
 
     op.drop_table("drawn")
+    with op.batch_alter_table("detectors", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_detectors_due_at",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.drop_table("detectors")
     with op.batch_alter_table("awaited_runs", schema=None) as batch_op:
         batch_op.drop_index("ix_awaited_runs_since")
 
@@ -433,6 +514,13 @@ def downgrade() -> None:
         )
 
     op.drop_table("feedback_letters")
+    with op.batch_alter_table("drifts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_drifts_open", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
+        )
+        batch_op.drop_index("ix_drifts_agent_id_noticed_at")
+
+    op.drop_table("drifts")
     op.drop_table("day_parts")
     with op.batch_alter_table("traces", schema=None) as batch_op:
         batch_op.drop_index("ix_traces_heard_at")

@@ -1,0 +1,1 @@
+"""What people said of outputs goes back to where the agent can learn from it."""
