@@ -8,8 +8,11 @@ from typing import Any
 
 from bot.calendars import day_before, days_between
 from bot.quality import counting
+from bot.quality.capping import Voters
 from bot.quality.reading import METRIC_OF, Source, Totals
 from bot.quality.rules import LONGER, NOTHING, TRAILING, Finding, Score, score_of, trend_words
+from bot.quality.sprints import QUARTER, SPRINT, Change, as_json, compare, sprint_days
+from bot.quality.weights import Pick, estimate, krippendorff
 
 SERIES_DAYS = 14
 SOURCES: tuple[Source, ...] = ("people", "people.sampled", "people.volunteers", "evaluations", "outcomes")
@@ -31,6 +34,7 @@ class Days:
     """The plain counters of an agent by local day: day -> metric -> (n, sum)."""
 
     by_day: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    voters: Voters = field(default_factory=Voters)
 
     def add(self, day: str, metric: str, n: int, total: int) -> None:
         cells = self.by_day.setdefault(day, {})
@@ -45,7 +49,8 @@ class Days:
                 for metric, (n, total) in cells.items():
                     had = found.get(metric, (0, 0))
                     found[metric] = (had[0] + n, had[1] + total)
-        return Totals(found)
+        people = self.voters.weigh(first, last, *found.get(METRIC_OF["people"], (0, 0)))
+        return Totals(found, people=people if people.cut else None)
 
     def n(self, day: str, metric: str) -> int:
         return self.by_day.get(day, {}).get(metric, (0, 0))[0]
@@ -77,6 +82,10 @@ class Seen:
     silent_from: datetime
     stage: str
     windows: dict[str, int]  # source -> days of its headline
+    picks: tuple[Pick, ...] = ()  # what was drawn for review of the last 28 days' outputs
+    pairs: tuple[tuple[int, int], ...] = ()  # of those given to two: (judges, good among them)
+    machines: str = "worse"  # when evaluations decide
+    distrusted: bool = False  # they agree with people too seldom, so they decide nothing
 
 
 def window_of(days: Days, today: str, source: Source, min_samples: int) -> int:
@@ -92,7 +101,9 @@ def facts_of(seen: Seen, finding: Finding) -> dict[str, Any]:
     first_day, last_day), difference (source -> trailing share less the baseline's), trend (words), today and
     yesterday (day, runs, failed, outputs, ratings, p50_ms, p95_ms, costs in nano-units by currency, people,
     evaluations), learning ({have, need, ready_on} or null), series (day by day: days, share, judged, machine_share,
-    outputs, runs, failed).
+    outputs, runs, failed), agreement (of people and evaluations in 28 days: n, agreed, low, high, beyond, machines_kind,
+    decides) or null, asked (the estimate from those drawn at random) or null, reviewers (their agreement) or null,
+    shown ({outputs, judged} of 28 days), sprint ({fortnight, quarter}, see sprints.as_json).
     """
     spans = {
         "trailing": (day_before(seen.today, TRAILING - 1), seen.today),
@@ -129,7 +140,32 @@ def facts_of(seen: Seen, finding: Finding) -> dict[str, Any]:
         "yesterday": _day_facts(seen, yesterday, seen.yesterday_totals),
         "learning": {"have": learning.have, "need": learning.need, "ready_on": learning.ready_on.isoformat() if learning.ready_on else None} if learning else None,
         "series": _series(seen),
+        "agreement": _agreement(seen, totals["longer"]),
+        "asked": asdict(asked) if (asked := estimate(seen.picks)) else None,
+        "reviewers": asdict(pairs) if (pairs := krippendorff(seen.pairs)) else None,
+        "shown": {"outputs": totals["longer"].n(counting.OUTPUTS_SHOWN), "judged": totals["longer"].n(counting.QUALITY_PEOPLE_SHOWN)},
+        "sprint": sprint_of(seen.days, seen.today),
     }
+
+
+def _agreement(seen: Seen, longer: Totals) -> dict[str, Any] | None:
+    found = longer.agreement()
+    if found is None:
+        return None
+    return {**asdict(found), "machines_kind": longer.n(counting.MACHINES_GOOD), "decides": seen.machines, "distrusted": seen.distrusted}
+
+
+def sprint_of(days: Days, today: str) -> dict[str, Any]:
+    """The last two weeks against the two before, and against two weeks a quarter ago: by people, else by evaluations."""
+    now_days, found = days.between(*sprint_days(today)), dict[str, Any]()
+    for name, back in (("fortnight", SPRINT), ("quarter", QUARTER)):
+        span = sprint_days(today, back)
+        then = days.between(*span)
+        steps = [(compare(now_days.score(source), then.score(source), span), source == "evaluations") for source in ("people", "evaluations")]
+        # People's figures where they suffice; else evaluations', marked; else whatever little there is of people's.
+        step, machine = next((each for each in steps if each[0].change is not Change.TOO_LITTLE), steps[0])
+        found[name] = as_json(step, machine)
+    return found
 
 
 def _day_facts(seen: Seen, day: str, totals: Totals) -> dict[str, Any]:

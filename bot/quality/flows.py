@@ -20,7 +20,7 @@ from bot.quality.parts import EVALUATOR, MOST_NAMES, NAME, Ballot, PartCounts, P
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import OUTCOME_SHARES, SETTLES_AFTER, SETTLES_AT_VOTES, evaluation_good
 from bot.quality.weights import agreement_metric
-from bot.tables import Agent, AwaitedRun, Drawn, Evaluation, Observation, Outcome, Output, Review, Run, Vote
+from bot.tables import Agent, AwaitedRun, Drawn, Evaluation, Fed, Observation, Outcome, Output, Review, Run, Vote
 
 __all__ = ["SOURCES", "fold_step", "late_runs_step", "mark_dirty", "reobserve", "runs_awaited"]
 
@@ -116,11 +116,17 @@ def _reobserve(tx: Session, now: datetime, agent: Agent, chunk: list[int], sourc
         else:
             new.append({"agent_id": agent.id, "output_id": output_id, "source": source, "settled": False, **row, "settles_at": settles})
     if new:
-        tx.execute(insert(Observation), new)
+        # An output whose observation was fed to a detector and taken back is not fed again (see quality.drift).
+        fed = set(tx.scalars(select(Fed.output_id).where(Fed.source == source, Fed.output_id.in_([row["output_id"] for row in new]))))
+        tx.execute(insert(Observation), [{**row, "settled": row["output_id"] in fed} for row in new])
     if mended:
         tx.execute(update(Observation), mended)
     if gone:
-        tx.execute(delete(Observation).where(Observation.id.in_(gone)), execution_options={"synchronize_session": False})
+        removed = delete(Observation).where(Observation.id.in_(gone)).returning(Observation.output_id, Observation.settled)
+        fed = {output_id for output_id, settled in tx.execute(removed, execution_options={"synchronize_session": False}) if settled}
+        fed -= set(tx.scalars(select(Fed.output_id).where(Fed.source == source, Fed.output_id.in_(fed))))
+        if fed:
+            tx.execute(insert(Fed), [{"output_id": output_id, "source": source} for output_id in sorted(fed)])
 
 
 def _parts(placed: Placed, says: Judged, source: str) -> dict[str, Any]:

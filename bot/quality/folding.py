@@ -18,12 +18,15 @@ from bot.db import is_standstill
 from bot.lanes import Lanes
 from bot.quality import counting
 from bot.quality.baselines import due_baselines, freeze
+from bot.quality.capping import Voters, cap_of, heavy_voters
 from bot.quality.facts import Days, Frozen, Seen, facts_of, window_of
 from bot.quality.gathering import gather_all
 from bot.quality.marks import CLAIMED, STILL_CLAIMED
 from bot.quality.reading import METRIC_OF, Totals, add_row
-from bot.quality.rules import DEFAULT_TARGET, LONGER, Standing, judge, silent_from
-from bot.tables import Agent, AgentNow, Baseline, Day, Output, Run, Stage
+from bot.quality.rules import DEFAULT_TARGET, LONGER, Standing, distrusted, judge, silent_from
+from bot.quality.sprints import QUARTER, sprint_days
+from bot.quality.weights import Pick
+from bot.tables import Agent, AgentNow, Baseline, Day, Drawn, Output, Run, Stage
 from bot.tables.table import Table
 
 log = structlog.get_logger(__name__)
@@ -33,7 +36,7 @@ STEPS_ASIDE = timedelta(minutes=5)  # more than STILL_CLAIMED
 STOPPED = ("suspended", "retired")
 _PLAIN = (
     counting.RUNS, counting.RUNS_FAILED, counting.OUTPUTS, counting.RATINGS_GOOD, counting.RATINGS_BAD,
-    *METRIC_OF.values(),
+    counting.OUTPUTS_SHOWN, counting.QUALITY_PEOPLE_SHOWN, *counting.AGREEMENT, *METRIC_OF.values(),
 )  # fmt: skip
 
 
@@ -115,7 +118,10 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
     workspace = workspace_of(tx)
     agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_(claim.rows)))}
     signs = _signs(tx, agents)
+    specs = {agent.id: spec_of(agent) for agent in agents.values()}
     counters = _load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
+    _note_voters(tx, counters, specs)
+    drawn = _drawn(tx, counters)
     frozen: dict[int, dict[str, Frozen]] = {agent_id: {} for agent_id in agents}
     for each in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(agents), Baseline.current)):
         frozen[each.agent_id][each.source] = Frozen(each.share, each.n, each.label, each.first_day, each.last_day)
@@ -124,7 +130,7 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
     for agent in agents.values():
         try:
             # What one agent's oddity breaks leaves the others' folds whole.
-            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id))
+            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id), drawn.get(agent.id, []))
             decided[agent.id] = _fold(tx, now, claim.rows[agent.id][1], agent, workspace, found)
         except Exception as error:
             if is_standstill(error):
@@ -203,6 +209,7 @@ class Found:
     counted: Counted
     baselines: dict[str, Frozen]
     stage: Stage | None
+    drawn: list[Drawn]  # of the last 28 days' outputs
 
 
 def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, workspace: WorkspaceSpec, found: Found) -> Folded:
@@ -226,6 +233,9 @@ def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, 
         min_samples=spec.min_samples,
         people_days=windows["people"],
         evaluations_days=windows["evaluations"],
+        machines=spec.quality.machines,
+        agreement=days.between(day_before(today, LONGER - 1), today).agreement(),
+        agreement_needed=spec.quality.agreement,
         people_spread=days.spread(today, "people"),
         evaluations_spread=days.spread(today, "evaluations"),
     )
@@ -246,29 +256,36 @@ def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, 
         silent_from=silent,
         stage=stage.stage if stage else spec.stage,
         windows=windows,
+        picks=tuple(Pick(row.stratum, row.population, row.number, row.share) for row in found.drawn),
+        pairs=tuple((row.judges, row.good) for row in found.drawn if row.twice),
+        machines=spec.quality.machines,
+        distrusted=distrusted(standing),
     )
+    facts = facts_of(seen, finding)
     tomorrow = day_bounds(today, agent.zone)[1]
     score = finding.score
     values = {
         "verdict": finding.verdict.value, "why": finding.why, "rank": finding.rank, "machine": finding.machine,
         "share": score.share, "n": score.n, "low": score.low if score.n else None, "high": score.high if score.n else None,
-        "facts": facts_of(seen, finding), "last_output_at": last_output, "last_run_at": last_run,
+        "facts": facts, "better": facts["sprint"]["fortnight"]["probability"], "better_quarter": facts["sprint"]["quarter"]["probability"], "last_output_at": last_output, "last_run_at": last_run,
         "folded_at": now, "spec_rev": agent.spec_rev, "refresh_at": min(tomorrow, silent) if silent > now else tomorrow,
     }  # fmt: skip
     return Folded(values, agent.slug, due)
 
 
 def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
-    """The counters of the days shown, in two looks for all agents; `todays` are their local days."""
+    """The counters of the days shown, in three looks for all agents; `todays` are their local days."""
     found = {agent_id: Counted(today, Days(), {today: Totals(), day_before(today): Totals()}) for agent_id, today in todays.items()}
     first, last = day_before(min(todays.values()), LONGER - 1), max(todays.values())
-    plain = tx.execute(
-        select(Day.agent_id, Day.local_day, Day.metric, func.sum(Day.n), func.sum(Day.sum))
-        .where(Day.agent_id.in_(todays), Day.local_day >= first, Day.local_day <= last, Day.metric.in_(_PLAIN))
-        .group_by(Day.agent_id, Day.local_day, Day.metric)
-    )
-    for agent_id, day, metric, n, total in plain:
-        found[agent_id].days.add(day, metric, int(n), int(total))
+    quarter = sprint_days(min(todays.values()), QUARTER)[0], sprint_days(last, QUARTER)[1]
+    for span, metrics in (((first, last), _PLAIN), (quarter, tuple(METRIC_OF.values()))):
+        plain = tx.execute(
+            select(Day.agent_id, Day.local_day, Day.metric, func.sum(Day.n), func.sum(Day.sum))
+            .where(Day.agent_id.in_(todays), Day.local_day >= span[0], Day.local_day <= span[1], Day.metric.in_(metrics))
+            .group_by(Day.agent_id, Day.local_day, Day.metric)
+        )
+        for agent_id, day, metric, n, total in plain:
+            found[agent_id].days.add(day, metric, int(n), int(total))
     shown = {day for each in found.values() for day in each.recent}
     full = tx.execute(
         select(Day.agent_id, Day.local_day, Day.metric, Day.bin, func.sum(Day.n), func.sum(Day.sum))
@@ -279,6 +296,29 @@ def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
         recent = found[agent_id].recent.get(day)
         if recent is not None:
             add_row(recent, metric, bin, int(n), int(total))
+    return found
+
+
+def _note_voters(tx: Session, counters: dict[int, Counted], specs: dict[int, AgentSpec]) -> None:
+    """Who of these agents' people may weigh more than the cap, in the days that scores are told of."""
+    if not counters:
+        return
+    todays = [each.today for each in counters.values()]
+    caps = {agent_id: cap_of(specs[agent_id].quality) for agent_id in counters}
+    recent = heavy_voters(tx, caps, [(day_before(min(todays), LONGER - 1), max(todays))])
+    quarter = heavy_voters(tx, caps, [(sprint_days(min(todays), QUARTER)[0], sprint_days(max(todays), QUARTER)[1])])
+    for agent_id, counted in counters.items():
+        counted.days.voters = Voters(caps[agent_id], [*recent[agent_id].heavy, *quarter[agent_id].heavy])
+
+
+def _drawn(tx: Session, counters: dict[int, Counted]) -> dict[int, list[Drawn]]:
+    """What was drawn for review of the outputs of the last 28 days."""
+    found: dict[int, list[Drawn]] = {}
+    if counters:
+        first = day_before(min(each.today for each in counters.values()), LONGER - 1)
+        for row in tx.scalars(select(Drawn).where(Drawn.agent_id.in_(counters), Drawn.output_day >= first)):
+            if row.output_day >= day_before(counters[row.agent_id].today, LONGER - 1):
+                found.setdefault(row.agent_id, []).append(row)
     return found
 
 

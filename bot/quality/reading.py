@@ -10,11 +10,14 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bot.agents.reading import spec_of
 from bot.quality import counting
+from bot.quality.capping import Cap, cap_of, heavy_voters
 from bot.quality.counting import BUCKET_SECONDS
-from bot.quality.rules import NOTHING, Score, score_of
+from bot.quality.rules import NOTHING, Score, score_of, weighed_score
+from bot.quality.weights import Agreement, Weighed, cohen
 from bot.stats import percentile
-from bot.tables import AgentNow, Baseline, Day, Tally
+from bot.tables import Agent, AgentNow, Baseline, Day, Tally
 
 Source = Literal["people", "people.sampled", "people.volunteers", "evaluations", "outcomes"]
 
@@ -34,6 +37,7 @@ class Totals:
 
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     bins: dict[str, dict[int, int]] = field(default_factory=dict)
+    people: Weighed | None = None  # people's weight, where the cap on one person bit
 
     def n(self, metric: str) -> int:
         """How often it was counted."""
@@ -71,11 +75,17 @@ class Totals:
 
     def score(self, source: Source) -> Score:
         """The share of good outputs by one source (volunteers: judged by people outside the review sample)."""
-        if source == "people.volunteers":
-            whole, part = (self.counters.get(METRIC_OF[name], (0, 0)) for name in ("people", "people.sampled"))
-            return score_of(whole[1] - part[1], whole[0] - part[0])
-        n, total = self.counters.get(METRIC_OF[source], (0, 0))
-        return score_of(total, n)
+        n, total = self.counters.get(METRIC_OF["people" if source == "people.volunteers" else source], (0, 0))
+        if source not in ("people", "people.volunteers"):
+            return score_of(total, n)
+        part = self.counters.get(METRIC_OF["people.sampled"], (0, 0)) if source == "people.volunteers" else (0, 0)
+        if self.people is None:
+            return score_of(total - part[1], n - part[0])
+        return weighed_score(self.people, n - part[0], part)
+
+    def agreement(self) -> Agreement | None:
+        """How often people and evaluations said the same of outputs that both judged."""
+        return cohen(*(self.n(metric) for metric in counting.AGREEMENT))
 
     def as_json(self) -> dict[str, Any]:
         """The plain figures, as `facts` keep them."""
@@ -132,15 +142,24 @@ def add_row(found: Totals, metric: str, bin: int, n: int, total: int) -> None:
 
 
 def score(tx: Session, agent_id: int, first_day: str, last_day: str, source: Source) -> Score:
-    """The share of good outputs of those local days (both included) by one source."""
+    """The share of good outputs of those local days (both included) by one source; of people, nobody weighs more than the cap."""
     names = ("people", "people.sampled") if source == "people.volunteers" else (source,)
     rows = tx.execute(
         select(Day.metric, func.sum(Day.n), func.sum(Day.sum))
         .where(Day.agent_id == agent_id, Day.local_day >= first_day, Day.local_day <= last_day, Day.metric.in_([METRIC_OF[name] for name in names]))
         .group_by(Day.metric)
     )
-    found = Totals({metric: (int(n), int(total)) for metric, n, total in rows})
-    return found.score(source) if found.counters else NOTHING
+    counters = {metric: (int(n), int(total)) for metric, n, total in rows}
+    if not counters:
+        return NOTHING
+    whole = counters.get(METRIC_OF["people"], (0, 0))
+    cap = cap_of(spec_of(tx.get_one(Agent, agent_id)).quality) if whole[0] > 0 else Cap()
+    weighed = None
+    if whole[0] > cap.always:
+        voters = heavy_voters(tx, {agent_id: cap}, [(first_day, last_day)])[agent_id]
+        found = voters.weigh(first_day, last_day, whole[0], whole[1])
+        weighed = found if found.cut else None
+    return Totals(counters, people=weighed).score(source)
 
 
 def now_of(tx: Session, agent_id: int) -> AgentNow | None:
@@ -156,4 +175,4 @@ def baseline_of(tx: Session, agent_id: int, source: str = "people") -> Baseline 
 
 def score_from(doc: dict[str, Any] | None) -> Score:
     """A score as `facts` keep it, read back."""
-    return Score(doc["share"], doc["low"], doc["high"], doc["n"]) if doc else NOTHING
+    return Score(doc["share"], doc["low"], doc["high"], doc["n"], doc.get("cut", 0)) if doc else NOTHING

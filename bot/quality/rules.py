@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bot.agents.spec import EvaluationSpec
 from bot.calendars import at_local, is_working_day, zone_named
+from bot.quality.weights import Agreement, Weighed
 from bot.stats import wilson
 
 DEFAULT_TARGET = 0.80  # shown as a default wherever it is used
@@ -50,6 +51,7 @@ class Score:
     low: float
     high: float
     n: int
+    cut: int = 0  # outputs' weight that the cap on one person took away; n is what is left
 
 
 NOTHING = Score(None, 0.0, 1.0, 0)
@@ -64,6 +66,19 @@ def score_of(thousandths: int, n: int) -> Score:
     return Score(share, low, high, n)
 
 
+def weighed_score(weight: Weighed, n: int, asked: tuple[int, int] = (0, 0)) -> Score:
+    """The same where the cap on one person's weight bit; `asked` (n, thousandths) is taken out of it, for volunteers alone.
+
+    `n` is how many outputs there are without the cap.
+    """
+    left = weight.n - asked[0]
+    if left <= 0 or n <= 0:
+        return NOTHING
+    share = min(1.0, max(0.0, (weight.sum - asked[1]) / 1000 / left))
+    low, high = wilson(share, left)
+    return Score(share, low, high, round(left), round(n - left))
+
+
 @dataclass(frozen=True)
 class Learning:
     """How far an agent is from its first verdict."""
@@ -72,6 +87,7 @@ class Learning:
     need: int
     ready_on: date | None  # None: at the recent rate it never gets there
     machine: bool = False  # evaluations get there sooner than people
+    cut: int = 0  # outputs whose judgement the cap on one person's weight leaves out
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,9 @@ class Standing:
     min_samples: int
     people_days: int = TRAILING  # over which days each of the two scores was counted
     evaluations_days: int = TRAILING
+    machines: str = "worse"  # worse, stand_in, beside: when evaluations decide (see spec.QualitySpec)
+    agreement: Agreement | None = None  # of people and evaluations, on the outputs both judged
+    agreement_needed: float | None = None  # below it, evaluations decide nothing
     people_spread: int = 1  # over how many days, up to today, its judgements really spread
     evaluations_spread: int = 1
 
@@ -109,6 +128,9 @@ class Finding:
 
 def judge(facts: Standing) -> Finding:
     """The verdict; the first rule that matches wins."""
+    if facts.machines == "beside" or distrusted(facts):
+        # Evaluations are shown beside people's figure, and decide nothing.
+        facts = replace(facts, evaluations=NOTHING)
     machine = facts.people.n < facts.min_samples <= facts.evaluations.n
     headline = facts.evaluations if machine else facts.people
     learning = _learning(facts)
@@ -119,6 +141,8 @@ def judge(facts: Standing) -> Finding:
         why = f"{seen}, though one was expected by {_day(facts.silent_from, facts)}"
         return Finding(Verdict.SILENT, why, rank_of(Verdict.SILENT, headline), headline, machine, None)
     reached = [(name, score) for name, score in (("people", facts.people), ("evaluations", facts.evaluations)) if score.n >= facts.min_samples]
+    if facts.machines == "stand_in" and not machine:
+        reached = [each for each in reached if each[0] == "people"]
     if not reached:
         machine = facts.people.n == 0 < facts.evaluations.n
         headline = facts.evaluations if machine else facts.people
@@ -127,6 +151,11 @@ def judge(facts: Standing) -> Finding:
     verdicts = [(_against(score, facts.target), name, score) for name, score in reached]
     verdict, driver, driving = max(verdicts, key=lambda each: _RANKS[each[0]])
     return Finding(verdict, _why(verdict, driver, driving, facts, machine), rank_of(verdict, driving), headline, machine, driver)
+
+
+def distrusted(facts: Standing) -> bool:
+    """Whether evaluations demonstrably agree with people less often than the registry asks for (the whole 90% interval lies below)."""
+    return facts.agreement is not None and facts.agreement_needed is not None and facts.agreement.high < facts.agreement_needed
 
 
 def rank_of(verdict: Verdict, score: Score) -> int:
@@ -139,7 +168,7 @@ def evaluation_good(rule: EvaluationSpec | None, score: float | None, label: str
 
     With a rule, everything it names and the evaluation carries must hold. Without one: a label decides where it is a
     known word (pass, good, correct, yes, true, ok against fail, bad, incorrect, no, false), else a score of at
-    least 0.5.
+    least 0.5; a score outside 0 to 1 is on another scale, of which nothing can be said without a rule.
     """
     if rule is not None and (rule.at_least is not None or rule.at_most is not None or rule.labels):
         held: list[bool] = []
@@ -155,7 +184,7 @@ def evaluation_good(rule: EvaluationSpec | None, score: float | None, label: str
         return True
     if word in _BAD_WORDS:
         return False
-    return None if score is None else score >= 0.5
+    return None if score is None or not 0 <= score <= 1 else score >= 0.5
 
 
 _GOOD_WORDS = frozenset({"pass", "passed", "good", "correct", "yes", "true", "ok", "success"})
@@ -246,7 +275,8 @@ def _against(score: Score, target: float) -> Verdict:
 def _learning(facts: Standing) -> Learning:
     today = facts.now.astimezone(zone_named(facts.zone)).date()
     options = [
-        Learning(score.n, facts.min_samples, ready_on(score.n, facts.min_samples, spread, today), machine)
+        # Where the cap holds somebody back, more of their votes bring it no nearer.
+        Learning(score.n, facts.min_samples, None if score.cut else ready_on(score.n, facts.min_samples, spread, today), machine, score.cut)
         for score, spread, machine in ((facts.people, facts.people_spread, False), (facts.evaluations, facts.evaluations_spread, True))
     ]
     # People's judgements end the learning; evaluations are named only where they get there sooner.
@@ -257,6 +287,8 @@ def _learning_words(learning: Learning) -> str:
     said = f"{learning.have} of {learning.need} {'machine judgements' if learning.machine and learning.have else 'judgements'}"
     if learning.ready_on is not None:
         return f"{said}, ready about {day_words(learning.ready_on)}"
+    if learning.cut:
+        return f"{said}; {learning.cut} more are left out by the cap on one person's weight, so others are needed to judge too"
     return f"{said}, and at the recent rate four weeks do not bring enough" if learning.have else said
 
 

@@ -10,7 +10,7 @@ from bot.quality import counting
 from bot.stats import wilson
 
 DEFAULT_MOST = 0.25  # of a score's weight that one person may carry ...
-DEFAULT_ALWAYS = 20  # ... once they have judged, unasked, more outputs than this in seven days
+DEFAULT_ALWAYS = 20  # ... once they have judged, unasked, more outputs than this
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("rooted", sa.Boolean(), nullable=False),
         sa.Column("spans", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("folded_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("nobody", sa.Text(), nullable=True),
         sa.Column("closed_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("trace_id", name=op.f("pk_traces")),
@@ -155,6 +156,29 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("supplied_at IS NULL"),
             postgresql_where=sa.text("supplied_at IS NULL"),
+        )
+
+    op.create_table(
+        "home_views",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("opened_at", bot.tables.table.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("due_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("published_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("shown", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("pages", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_home_views_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_home_views")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_home_views_person_id")),
+    )
+    with op.batch_alter_table("home_views", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_home_views_due_at",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
         )
 
     op.create_table(
@@ -305,6 +329,7 @@ def upgrade() -> None:
         sa.Column("replay_at", bot.tables.table.UtcDateTime(timezone=True), nullable=True),
         sa.Column("replay_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("rebase_from", sa.String(length=10), nullable=True),
+        sa.Column("marked", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_detectors_agent_id")),
         sa.ForeignKeyConstraint(["baseline_id"], ["baselines.id"], name=op.f("fk_detectors_baseline_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_detectors")),
@@ -317,6 +342,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_detectors_unmarked",
+            ["agent_id"],
+            unique=False,
+            sqlite_where=sa.text("marked IS FALSE"),
+            postgresql_where=sa.text("marked IS FALSE"),
         )
 
     op.create_table(
@@ -441,6 +473,11 @@ def downgrade() -> None:
     op.drop_table("drawn")
     with op.batch_alter_table("detectors", schema=None) as batch_op:
         batch_op.drop_index(
+            "ix_detectors_unmarked",
+            sqlite_where=sa.text("marked IS FALSE"),
+            postgresql_where=sa.text("marked IS FALSE"),
+        )
+        batch_op.drop_index(
             "ix_detectors_due_at",
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
@@ -492,6 +529,14 @@ def downgrade() -> None:
         )
 
     op.drop_table("metered")
+    with op.batch_alter_table("home_views", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_home_views_due_at",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.drop_table("home_views")
     with op.batch_alter_table("gaps", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_gaps_owner_id",
