@@ -237,7 +237,7 @@ ACTIONS: dict[str, Handler] = {
     "agents.earlier": turn,
     "agents.name": ask_name,
 }
-WORDS: dict[str, Handler] = {"agent": agent}
+# `agent` is one of the words of the status room, which puts the chart beside it.
 
 
 def views(ids: Ids, base_url: str) -> dict[str, Handler]:

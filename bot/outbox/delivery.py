@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 from bot.clock import Clock, Ids, RandomIds
 from bot.db import is_outage
 from bot.lanes import Lanes, Urgency
+from bot.marks import mark_of, put_mark
+from bot.outbox.charting import Charts
 from bot.outbox.claims import Desk, Job, Plan, claim
 from bot.outbox.hold import Hold
 from bot.outbox.leases import SKEW, drop_lease, hold_lease
@@ -30,7 +32,7 @@ from bot.outbox.rules import Do, Rhythm
 from bot.outbox.sending import send
 from bot.routes.outcome import Kind, Route
 from bot.routes.slack import SlackCalls
-from bot.tables import Mark, OutMessage, Pace
+from bot.tables import OutMessage, Pace
 
 T = TypeVar("T")
 
@@ -46,10 +48,11 @@ class Delivery:
 
     def __init__(
         self, lanes: Lanes, clock: Clock, slack: SlackCalls | None, *, routes: Mapping[str, Route] | None = None,
-        rhythm: Rhythm | None = None, next_place: NextPlace | None = None, ids: Ids | None = None,
+        rhythm: Rhythm | None = None, next_place: NextPlace | None = None, ids: Ids | None = None, charts: Charts | None = None,
     ) -> None:
         self.lanes, self.clock, self.slack = lanes, clock, slack
         self.routes = dict(routes or {})
+        self.charts = charts or Charts(lanes, clock, slack)
         self.rhythm = rhythm or Rhythm()
         ids = ids or RandomIds()
         self.counts: Counter[str] = Counter()
@@ -168,7 +171,7 @@ class Delivery:
             self.desk.busy.discard(job.target)
 
     async def _send(self, job: Job) -> None:
-        outcome = await send(job, self.slack, self.routes)
+        outcome = await send(job, self.slack, self.routes, self.charts)
         now = self.clock.now()
         if outcome.kind is Kind.RATE_LIMITED:
             self.desk.pacer.block(scope_of(job), now + timedelta(seconds=outcome.seconds))
@@ -229,15 +232,7 @@ class Delivery:
         """Write down how Slack is doing, for `doctor` and for the ladders' other routes."""
         value: dict[str, Any] = {"state": self.hold.state, "error": self.hold.error, "since": now.isoformat()}
         log.warning("delivery to Slack", **value)
-
-        def write(tx: Session) -> None:
-            row = tx.get(Mark, MARK)
-            if row is None:
-                tx.add(Mark(name=MARK, value=value))
-            else:
-                row.value = value
-
-        await self._write(write)
+        await self._write(lambda tx: put_mark(tx, MARK, value))
 
     async def _write_down(self, work: Callable[[Session], T]) -> T:
         """Write what happened outside, also where the database is away for a moment: else it would have to be looked up."""
@@ -262,5 +257,5 @@ def is_due(tx: Session, now: datetime) -> bool:
 
 def _written_down(tx: Session) -> tuple[str, str]:
     """How Slack is doing by the mark, and why."""
-    mark = tx.get(Mark, MARK)
-    return (str(mark.value.get("state", "working")), str(mark.value.get("error", ""))) if mark is not None else ("working", "")
+    mark = mark_of(tx, MARK)
+    return str(mark.get("state", "working")), str(mark.get("error", ""))

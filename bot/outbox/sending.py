@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bot.charts.dress import dress, holds_chart
+from bot.outbox.charting import Charts
 from bot.outbox.claims import Job
 from bot.outbox.places import is_person
 from bot.outbox.rules import Do
-from bot.outbox.shape import BARE, content, plain_blocks
+from bot.outbox.shape import BARE, FULL, content, plain_blocks
 from bot.routes.outcome import Kind, Letter, Outcome, Route
 from bot.routes.slack import SlackCalls
 
 
-async def send(job: Job, slack: SlackCalls | None, routes: Mapping[str, Route]) -> Outcome:
+async def send(job: Job, slack: SlackCalls | None, routes: Mapping[str, Route], charts: Charts) -> Outcome:
     """Post, edit or delete."""
     if job.route != "slack":
         return await routes[job.route].deliver(letter_of(job))
@@ -22,7 +24,14 @@ async def send(job: Job, slack: SlackCalls | None, routes: Mapping[str, Route]) 
         return await slack.call("chat.delete", {"channel": job.channel, "ts": job.ts})
     if job.kind == "file":
         return await _share_file(job, slack)
-    args = {"channel": job.channel, **content(job.want, job.marker, job.rev, job.nonce, job.layout)}
+    blocks = list(job.want.get("blocks") or [])
+    if job.layout == FULL and holds_chart(blocks):
+        return await charts.through(blocks, lambda dressed: _say(job, slack, {**job.want, "blocks": dressed}), lambda outcome: outcome.kind is Kind.LAYOUT)
+    return await _say(job, slack, job.want)
+
+
+async def _say(job: Job, slack: SlackCalls, want: dict[str, Any]) -> Outcome:
+    args = {"channel": job.channel, **content(want, job.marker, job.rev, job.nonce, job.layout)}
     if job.do is Do.EDIT:
         del args["unfurl_links"], args["unfurl_media"]
         return await slack.call("chat.update", {**args, "ts": job.ts})
@@ -32,7 +41,7 @@ async def send(job: Job, slack: SlackCalls | None, routes: Mapping[str, Route]) 
 def letter_of(job: Job) -> Letter:
     """A row as a letter for the routes beyond Slack."""
     return Letter(
-        id=job.marker, to=job.target, text=str(job.want.get("text") or ""), blocks=list(job.want.get("blocks") or []),
+        id=job.marker, to=job.target, text=str(job.want.get("text") or ""), blocks=dress(job.want.get("blocks") or [], False, lambda key: None),
         signed_as=str(job.want.get("signed_as") or "people"), over=job.do is Do.DELETE,
         acked=bool(job.want.get("acked")), topic=str(job.want.get("topic") or ""),
     )

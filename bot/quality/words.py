@@ -110,16 +110,3 @@ def joined(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else list(words))
 
-
-_BARS = "▁▂▃▄▅▆▇█"
-
-
-def sparkline(values: Sequence[float | None], low: float = 0.0, high: float | None = None) -> str:
-    """A line of bars, one per value; a dot where nothing is known, which is not the same as zero."""
-    known = [value for value in values if value is not None]
-    top = (max(known, default=0.0) if high is None else high) - low
-    bars = []
-    for value in values:
-        level = 0 if value is None or top <= 0 else round((value - low) / top * (len(_BARS) - 1))
-        bars.append("·" if value is None else _BARS[min(max(level, 0), len(_BARS) - 1)])
-    return "".join(bars)

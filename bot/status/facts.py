@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.agents.reading import OwnerNames
+from bot.charts.values import Chart
 from bot.quality.reading import Source, Totals
 from bot.quality.rules import Score
 from bot.tables import Baseline, Change, Check, Incident, Page, Problem, Stage
@@ -79,3 +80,4 @@ class Depth:
     runbook: str = ""
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
     silenced: tuple[Check, ...] = ()  # somebody said that these are wrong: they rest until they are changed
+    chart: Chart | None = None  # the last four weeks

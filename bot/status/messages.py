@@ -8,6 +8,8 @@ from html import unescape
 
 from bot.blocks import Block, Message, button, clip, context, divider, escape, section
 from bot.calendars import zone_named
+from bot.charts.values import Chart, place
+from bot.charts.words import alt, sparkline
 from bot.quality.rules import Score, Verdict, percent
 from bot.quality.words import (
     counts_words,
@@ -19,7 +21,6 @@ from bot.quality.words import (
     points_words,
     score_words,
     share_words,
-    sparkline,
     verdict_words,
 )
 from bot.status.facts import Depth, Fleet, Line
@@ -110,8 +111,16 @@ def depth(found: Depth) -> Message:
     for title, lines in sections:
         words = "\n".join(escape(clip(line, 700)) for line in lines)
         blocks.append(section(f"*{escape(title)}*\n{words}" if title else words))
+        if title == "Quality" and found.chart is not None:
+            blocks.append(place([found.chart]))
     blocks.append(context("Figures are of the last 7 days unless said, today included, in the agent's own days; intervals are 90%."))
     return Message(_text(depth_lines(found)), blocks)
+
+
+def with_chart(said: Message, chart: Chart) -> Message:
+    """An answer about one agent, with its quality to look at: before its buttons."""
+    at = next((number for number, block in enumerate(said.blocks) if block["type"] == "actions"), len(said.blocks))
+    return Message(f"{said.text}\n{escape(alt(chart))}", [*said.blocks[:at], place([chart]), *said.blocks[at:]])
 
 
 def depth_lines(found: Depth) -> list[str]:

@@ -15,6 +15,7 @@ from bot.agents.reading import owners_named_of, spec_of
 from bot.calendars import day_before, days_between, local_day
 from bot.paging.scope import on_pages, pages_by_agent
 from bot.quality import counting
+from bot.quality.charting import chart_of
 from bot.quality.fleet import unconfirmed_count, verdicts_by_department
 from bot.quality.reading import Source, score_from, totals
 from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
@@ -120,6 +121,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
     days_of: dict[Source, int] = {"people": people_days, "people.sampled": people_days, "people.volunteers": people_days, "evaluations": _days(row, "evaluations"), "outcomes": TRAILING}
     return Depth(
         line=line,
+        chart=chart_of(tx, now, agent),
         target=spec.target or DEFAULT_TARGET,
         default_target=spec.target is None,
         scores={name: _score(facts, name, "trailing" if days_of[name] == TRAILING else "longer") for name in SOURCES},

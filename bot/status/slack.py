@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug
+from bot.agents import slack as agents
+from bot.agents.reading import agent_by_slug, find_agents
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
+from bot.quality.charting import chart_of
 from bot.status import messages, words
 from bot.status.away import away, declared, press_back, press_form
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
@@ -39,6 +43,14 @@ def look_closer(tx: Session, press: Press) -> Answer:
     return Tell(messages.depth(depth(tx, press.now, agent)), share=True)
 
 
+def agent(tx: Session, press: Press) -> Answer:
+    """`/aiops agent`: what the registry knows of one, and how its quality goes."""
+    answer = agents.agent(tx, press)
+    found = find_agents(tx, " ".join(press.words)) if press.words and isinstance(answer, Tell) and answer.share else []
+    chart = chart_of(tx, press.now, found[0]) if len(found) == 1 else None
+    return replace(answer, message=messages.with_chart(answer.message, chart)) if chart is not None and isinstance(answer, Tell) else answer
+
+
 def help_(tx: Session, press: Press) -> Answer:
     """What the bot understands."""
     return Tell(words.help_message())
@@ -51,4 +63,4 @@ def unknown(tx: Session, press: Press) -> Answer:
 
 ACTIONS: dict[str, Handler] = {"status.agent": look_closer, "status.away": press_form, "status.back": press_back}
 VIEWS: dict[str, Handler] = {"status.away": declared}
-WORDS: dict[str, Handler] = {"status": status, "help": help_, "away": away, "": unknown}
+WORDS: dict[str, Handler] = {"status": status, "agent": agent, "help": help_, "away": away, "": unknown}

@@ -20,10 +20,12 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from bot.blocks import Message, actions, button, context, mention, modal, section
+from bot.blocks import Block, Message, actions, button, context, mention, modal, section
+from bot.charts.dress import holds_chart
 from bot.clock import Clock
 from bot.lanes import Lanes, Urgency
 from bot.outbox import flows as outbox
+from bot.outbox.charting import Charts
 from bot.people.directory import Team
 from bot.people.flows import Actor, Refused, actor_of, find_person, require, roles_of
 from bot.people.rules import Act
@@ -45,13 +47,16 @@ Identify = Callable[[str, datetime], Awaitable[Person | None]]
 class Edge:
     """Turns Slack's deliveries into presses, and answers into what Slack shows."""
 
-    def __init__(self, surface: Surface, lanes: Lanes, clock: Clock, client: AsyncWebClient, team: Team, identify: Identify) -> None:
+    def __init__(
+        self, surface: Surface, lanes: Lanes, clock: Clock, client: AsyncWebClient, team: Team, identify: Identify, charts: Charts | None = None
+    ) -> None:
         self.surface = surface
         self.lanes = lanes
         self.clock = clock
         self.client = client
         self.team = team
         self.identify = identify
+        self.charts = charts or Charts(lanes, clock, None)
         self._under_way: set[asyncio.Task[Any]] = set()
         surface.add(actions={"surface.share": self._share})
 
@@ -137,6 +142,8 @@ class Edge:
         answer, press = await self._take(body, reading.read_action, self.surface.actions, lost="This button is from an older message and no longer does anything. Look for the newest one.")
         await ack()
         await self._answer(answer, press, body, respond)
+        if self.surface.home is not None and press is not None and _from_home(body):
+            await self.surface.home.pressed(press.actor)
 
     async def _on_shortcut(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
         answer, press = await self._take(body, reading.read_shortcut, self.surface.shortcuts, lost="This shortcut is not one of mine.")
@@ -145,7 +152,7 @@ class Edge:
 
     async def _on_command(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
         answer, press = await self._take(body, reading.read_command, self.surface.words)
-        if isinstance(answer, Tell):
+        if isinstance(answer, Tell) and not holds_chart(answer.message.blocks):
             await ack(response_type="ephemeral", **_words(answer, press))
             return
         await ack()
@@ -158,7 +165,7 @@ class Edge:
         elif isinstance(answer, Ask):
             await ack(response_action="push" if answer.how == "push" else "update", view=answer.view)
         elif isinstance(answer, Tell):
-            blocks = answer.message.blocks or [section(answer.message.text)]
+            blocks = self.charts.plainly(answer.message.blocks) or [section(answer.message.text)]
             await ack(response_action="update", view=modal(answer.heading, blocks, callback_id="surface.told", close="Close"))
         else:
             await ack()
@@ -168,7 +175,7 @@ class Edge:
         kind = str(event.get("type", ""))
         if kind == "app_home_opened":
             await ack()
-            await self._publish_home(event)
+            await self._show_home(event)
             return
         if self._is_spoken_to(event):
             answer, press = await self._take(body, self._read_mention, self.surface.words)
@@ -235,10 +242,9 @@ class Edge:
         try:
             if isinstance(answer, Tell) and press is not None:
                 if body.get("response_url") or body.get("response_urls"):
-                    await respond(response_type="ephemeral", replace_original=answer.replace, thread_ts=_thread(press), **_words(answer, press))
+                    await self._respond(answer, press, respond)
                 elif press.view_id:
-                    view = modal(_NOTE, answer.message.blocks or [section(answer.message.text)], callback_id="surface.told", close="Close")
-                    await self.client.views_push(trigger_id=body["trigger_id"], view=view)
+                    await self._tell_in_window(answer, body)
                 else:
                     await self._answer_in_channel(answer, press)
             elif isinstance(answer, Gone):
@@ -251,10 +257,41 @@ class Edge:
                 with suppress(Exception):
                     await respond(response_type="ephemeral", replace_original=False, text="Slack did not open the form in time. Please press again.")
 
+    async def _respond(self, answer: Tell, press: Press, respond: Any) -> None:
+        words = _words(answer, press)
+
+        async def say(blocks: list[Block]) -> Any:
+            shown = {**words, "blocks": blocks} if blocks else words
+            return await respond(response_type="ephemeral", replace_original=answer.replace, thread_ts=_thread(press), **shown)
+
+        await self.charts.through(words.get("blocks") or [], say, lambda said: "invalid_blocks" in str(getattr(said, "body", "")))
+
+    async def _tell_in_window(self, answer: Tell, body: dict[str, Any]) -> None:
+        """In a window of its own: over the form that is open, or over App Home. Pictures follow, as a press waits three seconds only."""
+        blocks = answer.message.blocks or [section(answer.message.text)]
+
+        def window(shown: list[Block]) -> dict[str, Any]:
+            return modal(_NOTE, shown, callback_id="surface.told", close="Close")
+
+        opening = self.client.views_open if _from_home(body) else self.client.views_push
+        opened = await opening(trigger_id=body["trigger_id"], view=window(self.charts.plainly(blocks)))
+        view_id = str((opened.get("view") or {}).get("id") or "")
+        if not holds_chart(blocks) or not view_id:
+            return
+
+        async def update(shown: list[Block]) -> str:
+            try:
+                await self.client.views_update(view_id=view_id, view=window(shown))
+            except SlackApiError as error:
+                return word_of(error)
+            return ""
+
+        await self.charts.through(blocks, update, lambda error: error == "invalid_arguments", native=False)
+
     async def _ask(self, answer: Ask, press: Press | None, body: dict[str, Any]) -> None:
-        if answer.how == "update" and press is not None and press.view_id:
+        if answer.how == "update" and press is not None and press.view_id and not _from_home(body):
             await self.client.views_update(view_id=press.view_id, view=answer.view)
-        elif answer.how == "push":
+        elif answer.how == "push" and not _from_home(body):
             await self.client.views_push(trigger_id=body["trigger_id"], view=answer.view)
         else:
             await self.client.views_open(trigger_id=body["trigger_id"], view=answer.view)
@@ -267,31 +304,32 @@ class Edge:
             answer = Tell(Message("This needs a form, and Slack opens forms only from a button or a slash command. Please use `/aiops` for it."))
         if not isinstance(answer, Tell):
             return
-        words = _words(answer, press)
-        try:
-            if press.channel.startswith("D"):
-                await self.client.chat_postMessage(channel=press.channel, thread_ts=press.thread_ts, unfurl_links=False, **words)
-            else:
-                await self.client.chat_postEphemeral(channel=press.channel, user=press.actor.slack_id or "", thread_ts=press.thread_ts, **words)
-        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
-            log.warning("answer not shown", error=_named(error), name=press.name)
+        words, channel = _words(answer, press), press.channel
 
-    async def _publish_home(self, event: dict[str, Any]) -> None:
-        home = self.surface.home
-        if home is None or event.get("tab") not in (None, "home"):
+        async def say(blocks: list[Block]) -> str:
+            shown = {**words, "blocks": blocks} if blocks else words
+            try:
+                if channel.startswith("D"):
+                    await self.client.chat_postMessage(channel=channel, thread_ts=press.thread_ts, unfurl_links=False, **shown)
+                else:
+                    await self.client.chat_postEphemeral(channel=channel, user=press.actor.slack_id or "", thread_ts=press.thread_ts, **shown)
+            except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
+                return _named(error)
+            return ""
+
+        error = await self.charts.through(words.get("blocks") or [], say, lambda error: error == "invalid_blocks")
+        if error:
+            log.warning("answer not shown", error=error, name=press.name)
+
+    async def _show_home(self, event: dict[str, Any]) -> None:
+        if self.surface.home is None or event.get("tab") not in (None, "home"):
             return
         try:
             actor = await self._actor(reading.Who(str(event.get("user", "")), self.team.team_id, ""))
-            if actor is None:
-                return
-            now = self.clock.now()
-            asked = actor
-            view = await self.lanes.read(lambda tx: home(tx, asked, now))
-            await self.client.views_publish(user_id=actor.slack_id or "", view=view)
+            if actor is not None:
+                await self.surface.home.opened(actor)
         except Refused:
             return
-        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
-            log.warning("home not shown", error=_named(error))
 
     def _share(self, tx: Session, press: Press) -> Answer:
         """Post the answer again for all to see: the same words are asked anew, so it is never stale."""
@@ -320,6 +358,11 @@ def _words(answer: Tell, press: Press | None) -> dict[str, Any]:
         again = " ".join((press.name, *press.words)).strip()
         blocks = [*blocks[:49], actions(button("Share in this channel", "surface.share", again[:2000] or "help"))]
     return {"text": answer.message.want()["text"], **({"blocks": blocks} if blocks else {})}
+
+
+def _from_home(body: dict[str, Any]) -> bool:
+    """Whether it was pressed in App Home: no window is open there that another could be put on."""
+    return bool((body.get("view") or {}).get("type") == "home")
 
 
 def _thread(press: Press) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,14 @@ class Gone:
     """Take away the ephemeral note that was pressed."""
 
 
+class HomeTab(Protocol):
+    """App Home: shown when it is opened, and again after a press in it."""
+
+    async def opened(self, actor: Actor) -> None: ...
+
+    async def pressed(self, actor: Actor) -> None: ...
+
+
 Answer = Quiet | Tell | Ask | Mend | Gone
 Handler = Callable[[Session, Press], Answer]
 MENU = "surface.menu"  # the one action of a menu whose options belong to several rooms
@@ -85,7 +93,7 @@ class Surface:
     shortcuts: dict[str, Handler] = field(default_factory=dict)  # message shortcuts, by callback_id
     words: dict[str, Handler] = field(default_factory=dict)  # /aiops <word>, and a mention of the bot
     events: dict[str, list[Callable[[Session, dict[str, Any], datetime], None]]] = field(default_factory=dict)  # by event type
-    home: Callable[[Session, Actor, datetime], dict[str, Any]] | None = None  # builds the App Home view
+    home: HomeTab | None = None
 
     def __post_init__(self) -> None:
         self.actions[MENU] = self.choose

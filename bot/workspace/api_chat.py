@@ -6,6 +6,7 @@ from bot.workspace import messages
 from bot.workspace.asking import Ask
 from bot.workspace.blocks import check_blocks, check_view
 from bot.workspace.errors import SlackError
+from bot.workspace.slack_files import check_files, show_files
 from bot.workspace.things import Channel, Doc
 
 CUT = 40_000  # postMessage cuts a longer text
@@ -48,6 +49,7 @@ def content(ask: Ask) -> Doc:
         made["text"] = markdown
     if (blocks := ask.structure("blocks", "invalid_blocks_format")) is not None:
         made["blocks"] = check_blocks(blocks, "message", charts=ask.ws.charts)
+        check_files(ask.ws, ask.app, made["blocks"])
     if (attachments := ask.structure("attachments", "invalid_attachments")) is not None:
         if not isinstance(attachments, list):
             raise SlackError("invalid_attachments")
@@ -119,6 +121,7 @@ async def post_ephemeral(ask: Ask) -> Doc:
     made.pop("metadata", None)
     if thread := ask.text("thread_ts"):
         made["thread_ts"] = thread
+    show_files(ask.ws, made.get("blocks"), person=user)
     message = ask.ws.show_ephemeral(channel, user, messages.by_app(ask.ws, ask.app, **made))
     return {"message_ts": message["ts"]}
 

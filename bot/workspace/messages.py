@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bot.workspace import events
 from bot.workspace.pings import notified
+from bot.workspace.slack_files import show_files
 from bot.workspace.things import App, Channel, Doc, ts_micros
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def by_app(ws: "Workspace", app: App, **fields: object) -> Doc:
 def post(ws: "Workspace", channel: Channel, message: Doc, *, ts: str = "") -> Doc:
     """Store a new message, count its thread, notify people, tell pages and apps. Answers the stored message."""
     store = ws.store
+    show_files(ws, message.get("blocks"), channel=channel.id)
     message = {**message, "ts": ts or store.next_ts(channel.id, ws.micros())}
     root = None
     if thread := message.get("thread_ts"):
@@ -64,6 +66,7 @@ def count_reply(ws: "Workspace", channel: Channel, root: Doc, reply: Doc) -> Non
 
 def update(ws: "Workspace", channel: Channel, old: Doc, new: Doc, editor: str) -> Doc:
     """Replace a message; editing notifies nobody."""
+    show_files(ws, new.get("blocks"), channel=channel.id)
     new = {**new, "edited": {"user": editor, "ts": f"{ws.micros() // 1_000_000}.000000"}}
     ws.store.put_message(channel.id, new)
     shown = without_metadata(new)

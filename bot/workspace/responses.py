@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bot.workspace import messages
 from bot.workspace.blocks import check_blocks
 from bot.workspace.errors import SlackError
+from bot.workspace.slack_files import check_files, show_files
 from bot.workspace.things import App, Channel, Doc
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def respond(ws: "Workspace", app: App, known: ResponseUrl, body: Any) -> Doc | N
     blocks = body.get("blocks")
     if blocks is not None:
         blocks = check_blocks(blocks, "message", charts=ws.charts)
+        check_files(ws, app, blocks)
+        show_files(ws, blocks, person=known.person)
     if not body.get("text") and not blocks and not body.get("attachments"):
         raise SlackError("no_text", status=400)
     content: Doc = {"text": str(body.get("text") or "")[:40000]}

@@ -154,11 +154,11 @@ async def file(request: Request) -> Response:
     ws: Workspace = request.app.state.workspace
     known = ws.store.file(request.path_params["file"])
     person = str(request.query_params.get("as"))
-    if known is None or known[1] is None or not any(
+    if known is None or known[1] is None or (person not in known[0].get("people", []) and not any(
         channel in ws.store.channels and (person in ws.store.channels[channel].members
                                           or ws.store.channels[channel].kind == "channel")
         for channel in known[0].get("channels", [])
-    ):
+    )):
         return Response("not found", 404)
     name = known[0]["name"].encode("ascii", "replace").decode().replace('"', "'")
     image = known[0]["mimetype"] in ("image/png", "image/jpeg", "image/gif", "image/webp")

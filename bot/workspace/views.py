@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.workspace.blocks import check_view
 from bot.workspace.errors import SlackError
+from bot.workspace.slack_files import check_files, show_files
 from bot.workspace.things import App, Doc
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def stack_of(ws: "Workspace", person: str) -> list[str]:
 def build(ws: "Workspace", app: App, given: Any, kind: str, **also: Any) -> Doc:
     """A checked view with everything Slack adds to it."""
     view = check_view(given, kind, charts=ws.charts)
+    check_files(ws, app, view["blocks"], "invalid_arguments", "/view/blocks")
     made: Doc = {
         "id": ws.store.new_id("V"), "team_id": ws.team_id, "type": kind, "blocks": view["blocks"],
         "private_metadata": view.get("private_metadata", ""), "callback_id": view.get("callback_id", ""),
@@ -79,6 +81,7 @@ def open_view(ws: "Workspace", app: App, person: str, given: Any) -> Doc:
     for old in stack_of(ws, person):
         ws.store.drop_view(old)
     ws.stacks[person] = [view["id"]]
+    show_files(ws, view["blocks"], person=person)
     ws.store.save_view(view)
     ws.hub.tell([person], "view_opened", view=view)
     return view
@@ -93,6 +96,7 @@ def push_view(ws: "Workspace", app: App, person: str, given: Any) -> Doc:
     root = ws.store.views[stack[0]]
     view = build(ws, app, given, "modal", previous_view_id=stack[-1], root_view_id=root["id"])
     stack.append(view["id"])
+    show_files(ws, view["blocks"], person=person)
     ws.store.save_view(view)
     ws.hub.tell([person], "view_pushed", view=view)
     return view
@@ -106,6 +110,7 @@ def update_view(ws: "Workspace", app: App, old: Doc, given: Any, old_hash: str =
     view = build(ws, app, given, old["type"], **kept)
     ws.store.save_view(view)
     for person in holders(ws, old["id"]):
+        show_files(ws, view["blocks"], person=person)
         ws.hub.tell([person], "view_updated", view=view)
     return view
 
@@ -129,6 +134,7 @@ def publish_home(ws: "Workspace", app: App, person: str, given: Any, old_hash: s
         raise SlackError("hash_conflict")
     view = build(ws, app, given, "home", **({"id": old["id"], "root_view_id": old["id"]} if old else {}))
     ws.store.save_view(view)
+    show_files(ws, view["blocks"], person=person)
     ws.store.save_home(app.id, person, view["id"])
     ws.hub.tell([person], "home", app_id=app.id, view=view)
     return view

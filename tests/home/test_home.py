@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.db import Database
-from bot.home.slack import home_view, rate
+from bot.home.reading import home_view
+from bot.home.slack import rate
 from bot.people.flows import actor_of
 from bot.surface.press import Ask, Tell
 from bot.tables import Channel, OutMessage, Output, Page, Problem, Vote
