@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.alone import alone
 from bot.blocks import Message, clip, escape, mention
 from bot.calendars import at_local
 from bot.db import is_outage, wake
@@ -24,8 +24,6 @@ DAY_ENDS = time(18)  # of the owner's own day: until then a follow-up is in time
 ESCALATES_AFTER = timedelta(days=3)
 BATCH = 100
 ASIDE = timedelta(minutes=10)
-log = structlog.get_logger(__name__)
-
 
 def default_due(incident: Incident, now: datetime, person: Person | None) -> date:
     """The day by which a follow-up of this incident is due, unless somebody says otherwise."""
@@ -71,8 +69,11 @@ def sign_none_needed(tx: Session, now: datetime, incident_id: int, by: Person, w
     return True
 
 
-def close_follow_up(tx: Session, now: datetime, row: FollowUp, by: Person, evidence: str, fixed_in: str = "") -> bool:
-    """It is done, and this shows it; False where it was closed before. The last one of an incident ends what people had reported."""
+def close_follow_up(tx: Session, now: datetime, row: FollowUp, by: Person, evidence: str, fixed_in: str = "", *, mended: bool = True) -> bool:
+    """It is done, and this shows it; False where it was closed before. The last one of an incident ends what people had reported.
+
+    Not `mended`: it is no longer needed, and nobody is told that anything was repaired.
+    """
     row = _locked(tx, row.id)
     if row.closed_at is not None:
         return False
@@ -82,9 +83,12 @@ def close_follow_up(tx: Session, now: datetime, row: FollowUp, by: Person, evide
     incident = locked(tx, row.reopened_for or row.incident_id)
     note(tx, now, incident, "follow-up", f"closed the follow-up “{row.words}”: {row.evidence}" + (f" (in {row.fixed_in})" if row.fixed_in else ""), by)
     audit.record(tx, now, "follow_up.close", f"followup:{row.id}", person_id=by.id, words=row.evidence, evidence={"incident": incident.id, "fixed_in": row.fixed_in})
-    add_line(tx, now, incident, f"follow-up:{row.id}:closed:{row.turns}", Message(f":white_check_mark: {escape(by.name)} did the follow-up “{escape(clip(row.words, 300))}”. What shows it: {escape(clip(row.evidence, 600))}"))
+    said = f":white_check_mark: {escape(by.name)} did the follow-up “{escape(clip(row.words, 300))}”. What shows it: {escape(clip(row.evidence, 600))}"
+    if not mended:
+        said = f"{escape(by.name)} closed the follow-up “{escape(clip(row.words, 300))}”, which is no longer needed: {escape(clip(row.evidence, 600))}"
+    add_line(tx, now, incident, f"follow-up:{row.id}:closed:{row.turns}", Message(said))
     left = select(FollowUp.id).where((FollowUp.incident_id == incident.id) | (FollowUp.reopened_for == incident.id), FollowUp.closed_at.is_(None))
-    if tx.scalars(left.limit(1)).first() is None:
+    if mended and tx.scalars(left.limit(1)).first() is None:
         tell_reporters(tx, now, incident, row.fixed_in)
     show_incident(tx, now, incident)
     return True
@@ -152,13 +156,9 @@ def follow_ups_step(tx: Session, now: datetime) -> bool:
     """What is due and not done: its owner is reminded, and three days later the business owner hears of it."""
     rows = list(tx.scalars(select(FollowUp).where(FollowUp.next_at <= now).order_by(FollowUp.next_at).limit(BATCH).with_for_update(skip_locked=True, key_share=True)))
     for row in rows:
-        try:
-            with tx.begin_nested():
-                _call_for(tx, now, row)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.exception("a follow-up steps aside", follow_up=row.id)
+        with alone(tx, "a follow-up steps aside", unless=is_outage, follow_up=row.id) as tried:
+            _call_for(tx, now, row)
+        if tried.failed:
             row.next_at = now + ASIDE
     return bool(rows)
 

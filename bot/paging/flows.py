@@ -88,8 +88,8 @@ def place_problem(tx: Session, now: datetime, agent: Agent, check: Check, proble
         cascades.take_down(tx, now, agent, problem, page)
 
 
-def close_problem(tx: Session, now: datetime, check: Check, why: str, *, recovered: bool = False) -> Problem | None:
-    """The check is well again (`recovered`) or gone: its problem closes, and a page without open problems resolves itself.
+def close_problem(tx: Session, now: datetime, check: Check, why: str, *, recovered: bool = False, by_id: int | None = None) -> Problem | None:
+    """The check is well again (`recovered`) or gone: its problem closes, and a page without open problems resolves itself (or by `by_id`).
 
     A problem that comes and goes is held open when it recovers, until it has been well for a while.
     """
@@ -108,7 +108,7 @@ def close_problem(tx: Session, now: datetime, check: Check, why: str, *, recover
     elif problem.page_id is None and problem.under_id is None:
         _show_notice(tx, now, agent, check, problem)
     else:
-        _off_page(tx, now, problem, why)
+        _off_page(tx, now, problem, why, by_id)
     mark_dirty(tx, now, [agent.id])
     return problem
 
@@ -120,7 +120,7 @@ def end_problem(tx: Session, now: datetime, problem: Problem, why: str) -> None:
     tx.flush()
 
 
-def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
+def _off_page(tx: Session, now: datetime, problem: Problem, why: str, by_id: int | None = None) -> None:
     if problem.under_id is not None and problem.under_id != problem.page_id:
         showing.show_page(tx, now, tx.get_one(Page, problem.under_id))
     if problem.page_id is None:
@@ -128,14 +128,14 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str) -> None:
     page = locked(tx, problem.page_id)
     still = own_problems(tx, page.id)
     if still:
-        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"Recovered: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
+        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"{'Recovered' if by_id is None else 'Closed'}: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
         quieting.reconcile(tx, now, page)
         cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)
     elif page.resolved_at is not None or cascades.stand_by(tx, now, page):
         showing.show_page(tx, now, page)
     else:
-        resolve_page(tx, now, page, why)
+        resolve_page(tx, now, page, why, by_id)
 
 
 def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | None = None) -> None:

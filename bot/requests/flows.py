@@ -98,7 +98,7 @@ def settle(tx: Session, now: datetime, request: Request, state: str, person_id: 
     _call_off(tx, request)
     evidence = {"action_hash": request.action_hash, "rule": request.rule, "on_timeout": request.on_timeout if state == "timed_out" else None}
     audit.record(tx, now, f"request.{state}", subject(request), person_id=person_id, came_from=came_from, words=(words or "")[:3000], evidence=evidence)
-    if state != "withdrawn":
+    if came_from != "agent":  # what it took back itself, it knows
         _tell_agent(tx, now, request, agent)
     wake(tx, "answers")
     show_request(tx, now, request, agent)

@@ -147,7 +147,8 @@ def standing(view: RequestView) -> str:
     if view.state == "answered":
         return f":white_check_mark: {by} answered {at}.{words}"
     if view.state == "withdrawn":
-        return f":heavy_minus_sign: {escape(view.agent)} withdrew it {at}: no answer is needed any more.{words}"
+        who = by if view.decided_by is not None else escape(view.agent)
+        return f":heavy_minus_sign: {who} withdrew it {at}: no answer is needed any more.{words}"
     if view.state == "timed_out":
         held = f", so it is {_held(view.on_timeout)}, as agreed" if view.kind == "approval" else ", which was the agent's deadline"
         used = f" Used {when(view.used_at)}." if view.used_at else ""
