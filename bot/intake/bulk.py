@@ -1,6 +1,6 @@
 """Many new rows at once, past what is already there: one statement per table, in each database's fastest way.
 
-SQLAlchemy's executemany converts every value of every row in Python; a group of intake is 500 rows, so here the rows are
+SQLAlchemy's executemany converts every value of every row in Python; a group of intake is up to 1,000 rows, so here the rows are
 tuples in the order of the columns, and only times and JSON are converted.
 """
 
