@@ -10,7 +10,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bot.lanes import Lanes, Urgency
-from bot.tables import AgentNow, Attempt, Call, Mark, OutMessage, Page, StageOrder
+from bot.marks import mark_of, put_mark
+from bot.tables import AgentNow, Attempt, Call, OutMessage, Page, StageOrder
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class SetBack:
             log.warning("the clock was set back", by=str(before - now))
             await self.lanes.write(lambda tx: set_back(tx, now, before - now), urgency=Urgency.PAGE)
         if went_back or self._kept is None or now - self._kept >= KEEP:
-            await self.lanes.write(lambda tx: _write_down(tx, now))
+            await self.lanes.write(lambda tx: put_mark(tx, MARK, {"at": now.isoformat()}))
             self._kept = now
         return went_back
 
@@ -71,13 +72,5 @@ def _move(tx: Session, now: datetime, by: timedelta, timer: InstrumentedAttribut
 
 
 def _written_down(tx: Session) -> datetime | None:
-    mark = tx.get(Mark, MARK)
-    return datetime.fromisoformat(mark.value["at"]) if mark is not None else None
-
-
-def _write_down(tx: Session, now: datetime) -> None:
-    mark = tx.get(Mark, MARK)
-    if mark is None:
-        tx.add(Mark(name=MARK, value={"at": now.isoformat()}))
-    else:
-        mark.value = {"at": now.isoformat()}
+    at = mark_of(tx, MARK).get("at")
+    return datetime.fromisoformat(at) if at else None

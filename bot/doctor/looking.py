@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import ROLE_WORDS, ROLES, find_channel, lead_people, leads_channel_or_people, newest_registry
 from bot.doctor.facts import LATELY, Owner, Place, Seen
 from bot.ladders.unreached import unreached
+from bot.marks import mark_of
 from bot.outbox.delivery import MARK as DELIVERY
 from bot.people.sync import last_sync
-from bot.tables import Agent, AgentOwner, Attempt, Channel, Check, Mark, OutMessage, Person, SeenSlack, Token
+from bot.tables import Agent, AgentOwner, Attempt, Channel, Check, OutMessage, Person, SeenSlack, Token
 
 LATE = timedelta(minutes=10)  # what is due for longer than this waits for something that is broken
 
@@ -33,7 +34,6 @@ def look(tx: Session, now: datetime) -> Seen:
             held[person.id].append((row, person))
             roles_of[row.agent_id].add(row.role)
     places = tuple(_places(tx, agents))
-    delivery, team = tx.get(Mark, DELIVERY), tx.get(Mark, "slack.team")
     failed, example = _failed(tx, now)
     overdue, since = tx.execute(select(func.count(), func.min(OutMessage.due_at)).where(OutMessage.due_at < now - LATE, OutMessage.state == "pending")).one()
     registry = newest_registry(tx)
@@ -50,9 +50,9 @@ def look(tx: Session, now: datetime) -> Seen:
         leads_reached=bool(leads_channel_or_people(tx) or lead_people(tx)),
         uses=_uses(agents, document, places),
         tokens=_tokens(tx, now),
-        team=str(team.value["team_id"]) if team else None,
+        team=mark_of(tx, "slack.team").get("team_id"),
         directory=last_sync(tx),
-        delivery=dict(delivery.value) if delivery else {},
+        delivery=mark_of(tx, DELIVERY),
         failed=failed, failed_example=example, overdue=overdue, overdue_since=since,
         unreached=tuple((row.line(), row.broken) for row in unreached(tx, now) if "left the workspace" not in row.why and "not accepted" not in row.why),
         from_slack=tx.scalars(select(SeenSlack.key).limit(1)).first() is not None,

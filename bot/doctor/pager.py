@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.doctor.findings import Finding, remark
+from bot.marks import mark_of
 from bot.paging.watching import auditor, stuck, synthetic
 from bot.paging.words.phrases import span
 from bot.settings import Settings
-from bot.tables import Mark
 
 QUIET_FOR = timedelta(minutes=5)  # the auditor looks every minute
 
@@ -28,7 +28,7 @@ class Watch:
 
 
 def watch_of(tx: Session) -> Watch:
-    return Watch(*(dict(mark.value) if (mark := tx.get(Mark, name)) is not None else {} for name in (auditor.MARK, synthetic.MARK, stuck.MARK)))
+    return Watch(*(mark_of(tx, name) for name in (auditor.MARK, synthetic.MARK, stuck.MARK)))
 
 
 def judge_pager(watch: Watch, settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from bot.agents.reading import leads_channel_or_people, workspace_of
 from bot.calendars import local_day, next_working_time, parse_working_days, week_of, zone_named
 from bot.ladders import messages
 from bot.ladders.unreached import unreached
+from bot.marks import hold_mark, mark_of
 from bot.outbox import flows as outbox
-from bot.tables import Mark
 
 MARK = "reach.weekly"  # {next_at}: the timer
 
@@ -24,17 +24,15 @@ def week_is_due(tx: Session, now: datetime) -> bool:
 
 def weekly_step(tx: Session, now: datetime) -> bool:
     """Tell the leads, and plan the next week; says whether it was due."""
-    row = tx.get(Mark, MARK, with_for_update=True)
+    mark = hold_mark(tx, MARK)
+    if mark is None:
+        return False
     at = _planned(tx)
     if at is not None and now < at <= now + timedelta(days=8):
         return False
     if at is not None and at <= now:
         _tell(tx, now)
-    value = {"next_at": next_week(tx, now).isoformat()}
-    if row is None:
-        tx.add(Mark(name=MARK, value=value))
-    else:
-        row.value = value
+    mark.value = {"next_at": next_week(tx, now).isoformat()}
     tx.flush()
     return True
 
@@ -57,5 +55,5 @@ def _tell(tx: Session, now: datetime) -> None:
 
 
 def _planned(tx: Session) -> datetime | None:
-    row = tx.get(Mark, MARK)
-    return datetime.fromisoformat(row.value["next_at"]) if row is not None else None
+    at = mark_of(tx, MARK).get("next_at")
+    return datetime.fromisoformat(at) if at else None

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.db import wake
+from bot.marks import mark_of, put_mark
 from bot.outbox.delivery import MARK
-from bot.tables import Mark
 
 
 def uninstalled(tx: Session, event: dict[str, Any], now: datetime) -> None:
@@ -27,11 +27,8 @@ def revoked(tx: Session, event: dict[str, Any], now: datetime) -> None:
 def _shut_out(tx: Session, now: datetime, why: str) -> None:
     # Should the news be old (installed anew meanwhile), the loop's next harmless question finds that Slack knows us.
     value = {"state": "unauthorised", "error": why, "since": now.isoformat()}
-    row = tx.get(Mark, MARK)
-    if row is None:
-        tx.add(Mark(name=MARK, value=value))
-    elif row.value.get("state") != "unauthorised":
-        row.value = value
+    if mark_of(tx, MARK).get("state") != "unauthorised":
+        put_mark(tx, MARK, value)
     wake(tx, "outbox")
     wake(tx, "ladders")
 

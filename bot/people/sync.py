@@ -14,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.lanes import Lanes, Urgency
+from bot.marks import mark_of, put_mark
 from bot.people.directory import Team, missing_now, take_channel, take_group, take_user
 from bot.routes.slack import word_of
-from bot.tables import Mark, Person
+from bot.tables import Person
 
 PAGE = 200  # as Slack recommends
 PATIENCE = 5  # times a page is asked for again after "slow down"
@@ -123,14 +124,9 @@ def _word(error: SlackApiError) -> str:
 
 def _remember(tx: Session, now: datetime, result: Synced) -> None:
     value = {"at": now.isoformat(), "people": result.people, "groups": result.groups, "channels": result.channels, "refused": result.refused}
-    row = tx.get(Mark, "directory")
-    if row is None:
-        tx.add(Mark(name="directory", value=value))
-    else:
-        row.value = value
+    put_mark(tx, "directory", value)
 
 
 def last_sync(tx: Session) -> dict[str, Any] | None:
     """When the directory was last read and what was refused; None where it never was."""
-    row = tx.get(Mark, "directory")
-    return row.value if row else None
+    return mark_of(tx, "directory") or None
