@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
+from bot.alone import alone
 from bot.checks.facts import Calendar, calendar_of, load, load_many
 from bot.checks.kinds import KINDS, UnknownKind, read_spec
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand
-from bot.db import is_standstill, wake
+from bot.db import wake
 from bot.paging.flows import close_problem, open_problem
 from bot.paging.rules import Finding, State
 from bot.paging.showing import gathered
@@ -45,13 +46,8 @@ def sync_step(tx: Session, now: datetime) -> bool:
     behind = select(Agent).where(Agent.checks_rev < Agent.spec_rev, Agent.archived_at.is_(None)).order_by(Agent.id).limit(50)
     agents = tx.scalars(behind.with_for_update(skip_locked=True, key_share=True)).all()
     for agent in agents:
-        try:
-            with tx.begin_nested():
-                _take_over(tx, now, agent)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("an agent's checks could not be taken over", agent=agent.slug)
+        with alone(tx, "an agent's checks could not be taken over", agent=agent.slug):
+            _take_over(tx, now, agent)
         agent.checks_rev = agent.spec_rev
     return bool(agents)
 
@@ -113,14 +109,10 @@ def look_step(tx: Session, now: datetime) -> bool:
     if not checks:
         return False
     calendar = calendar_of(tx)
-    try:
-        with tx.begin_nested():
-            _look(tx, now, checks, calendar)
-    except Exception as error:
-        if is_standstill(error):
-            raise
+    with alone(tx, "a batch of checks raised and is tried one by one", checks=len(checks)) as tried:
+        _look(tx, now, checks, calendar)
+    if tried.failed:
         # One of them raised: one by one, so that it alone steps aside (a savepoint for each is half the speed).
-        log.exception("a batch of checks raised and is tried one by one", checks=len(checks))
         _look_one_by_one(tx, now, checks, calendar)
     return True
 
@@ -144,13 +136,9 @@ def anything_new(tx: Session, now: datetime) -> bool:
 
 def _look_one_by_one(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calendar: Calendar) -> None:
     for check, agent in checks:
-        try:
-            with tx.begin_nested():
-                _look(tx, now, [(check, agent)], calendar)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a check raised and steps aside", check=check.id, agent=agent.slug)
+        with alone(tx, "a check raised and steps aside", check=check.id, agent=agent.slug) as tried:
+            _look(tx, now, [(check, agent)], calendar)
+        if tried.failed:
             step_aside(check, now)
 
 

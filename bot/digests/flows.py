@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import agents_in_channel, workspace_of
+from bot.alone import alone
 from bot.calendars import parse_working_days
 from bot.db import is_outage, wake
 from bot.digests import messages
+from bot.digests.charts import show_charts
 from bot.digests.fleet import show_fleet
 from bot.digests.messages import Marking, Summary
 from bot.digests.reading import hours_of, in_parts, reports_of, totals_by_zone
@@ -45,8 +46,6 @@ from bot.people.flows import owners_of
 from bot.quality.folding import fold_now
 from bot.quality.reading import Totals
 from bot.tables import Agent, Digest, DigestReview, DigestTimer, Person
-
-log = structlog.get_logger(__name__)
 
 LEADS = "leads"  # the timer and the digest of the fleet line
 AT_ONCE = 3  # digests in one step: one of 500 agents takes half a second, and presses wait behind it on SQLite
@@ -87,7 +86,9 @@ def post_step(tx: Session, now: datetime) -> bool:
     due = select(DigestTimer).where(DigestTimer.due_at <= now).order_by(DigestTimer.due_at, DigestTimer.id).limit(AT_ONCE).with_for_update(skip_locked=True)
     timers = list(tx.scalars(due))
     for timer in timers:
-        if not _careful(tx, "digest", timer.channel_id, lambda timer=timer: _turn_timer(tx, now, timer)):  # type: ignore[misc]
+        with alone(tx, "a digest steps aside", unless=is_outage, channel=timer.channel_id) as tried:
+            _turn_timer(tx, now, timer)
+        if tried.failed:
             timer.due_at = now + ASIDE
     return bool(timers)
 
@@ -97,7 +98,9 @@ def look_step(tx: Session, now: datetime) -> bool:
     due = select(Digest).where(Digest.look_at <= now).order_by(Digest.look_at, Digest.id).limit(AT_ONCE).with_for_update(skip_locked=True)
     digests = list(tx.scalars(due))
     for digest in digests:
-        if not _careful(tx, "late data", digest.channel_id, lambda digest=digest: _look(tx, now, digest)):  # type: ignore[misc]
+        with alone(tx, "a digest's late data step aside", unless=is_outage, channel=digest.channel_id) as tried:
+            _look(tx, now, digest)
+        if tried.failed:
             digest.look_at = now + ASIDE
     return bool(digests)
 
@@ -223,6 +226,7 @@ def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours
     tx.flush()
     lists.expect(tx, now, set(tx.scalars(select(DigestReview.person_id).where(DigestReview.digest_id == digest.id))))
     show(tx, now, digest)
+    show_charts(tx, now, digest, key_of(digest), agents, reports)
     for number, page in enumerate(messages.pages(summary_of(tx, digest)), start=1):
         outbox.show(tx, now, key=f"{key_of(digest)}:page:{number}", to=digest.channel_id, message=page, priority=Priority.DIGEST, thread=key_of(digest))
     audit.record(tx, now, "digest.post", key_of(digest), came_from="timer", evidence={"channel": digest.channel_id, "day": digest.local_date, "agents": len(reports)})
@@ -277,16 +281,3 @@ def _show_samples(tx: Session, now: datetime, digest: Digest, agent_ids: list[in
     if groups:
         key = f"{key_of(digest)}:outputs:{left}"
         outbox.show(tx, now, key=key, to=digest.channel_id, message=messages.samples(groups), priority=Priority.OUTPUT, thread=key_of(digest))
-
-
-def _careful(tx: Session, what: str, channel: str, work: Callable[[], None]) -> bool:
-    """Do one row's work in a savepoint; one that raises is undone alone and reported, so that the others go on."""
-    try:
-        with tx.begin_nested():
-            work()
-    except Exception as error:
-        if is_outage(error):
-            raise
-        log.exception("a digest row steps aside", what=what, channel=channel)
-        return False
-    return True

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-import structlog
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import people_named, spec_of, workspace_of
 from bot.agents.spec import WorkspaceSpec
+from bot.alone import alone
 from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_working_time, parse_working_days
-from bot.db import is_standstill, wake
+from bot.db import wake
 from bot.feedback.messages import review_message
 from bot.feedback.reading import review_day, reviews_for
 from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, share_of
@@ -20,8 +20,6 @@ from bot.outbox import flows as outbox
 from bot.people.flows import find_group, find_ref, group_people, is_away
 from bot.quality.flows import mark_dirty, reobserve
 from bot.tables import Agent, AgentOwner, Output, Person, PersonList, Review, ReviewTimer, Vote
-
-log = structlog.get_logger(__name__)
 
 PEOPLE_A_STEP = 10
 ROLL_EVERY = timedelta(minutes=10)  # how often reviewers are looked up anew
@@ -45,13 +43,8 @@ def review_step(tx: Session, now: datetime) -> bool:
         mine = [agent_id for agent_id, people in roll.items() if person.id in people]
         timer.due_at = _next_time(now, person, workspace) if mine else None
         if mine and _is_morning(now, person, workspace) and _is_present(tx, person.id, now):
-            try:
-                with tx.begin_nested():
-                    _draw_for(tx, now, person, mine, roll, workspace)
-            except Exception as error:
-                if is_standstill(error):
-                    raise
-                log.exception("no reviews drawn; the person steps aside until tomorrow", person=person.id)
+            with alone(tx, "no reviews drawn; the person steps aside until tomorrow", person=person.id):
+                _draw_for(tx, now, person, mine, roll, workspace)
         timer.asked_until = now
     tx.flush()
     return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.alone import alone
 from bot.blocks import Message, escape, mention
 from bot.db import is_outage
 from bot.incidents import run_words
@@ -21,7 +21,6 @@ from bot.incidents.run_rules import STATUS_AGAIN, Nag, next_look, next_nag, role
 from bot.incidents.thread import add_line, entries, locked, note, show_incident
 from bot.tables import Incident, IncidentItem, Person
 
-log = structlog.get_logger(__name__)
 BATCH = 100
 ASIDE = timedelta(minutes=10)
 ROLE_COLUMNS = ("lead", "scribe", "owner")
@@ -32,13 +31,9 @@ def running_step(tx: Session, now: datetime) -> bool:
     sought = select(Incident).where(Incident.look_at <= now, Incident.closed_at.is_(None)).order_by(Incident.look_at).limit(BATCH)
     rows = list(tx.scalars(sought.with_for_update(skip_locked=True, key_share=True)))
     for incident in rows:
-        try:
-            with tx.begin_nested():
-                _look(tx, now, incident)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.exception("an incident steps aside", incident=incident.id)
+        with alone(tx, "an incident steps aside", unless=is_outage, incident=incident.id) as tried:
+            _look(tx, now, incident)
+        if tried.failed:
             incident.look_at = now + ASIDE
     return bool(rows)
 

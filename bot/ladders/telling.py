@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import leads_channel_or_people
-from bot.db import is_standstill
+from bot.alone import alone
 from bot.ladders import messages
 from bot.ladders.reaching import why_unable
 from bot.ladders.rotations import OnCall, digest_of, named, on_call, rotations
@@ -18,8 +17,6 @@ from bot.ladders.turns import Rotation, turn_at
 from bot.outbox import flows as outbox
 from bot.people.flows import find_ref
 from bot.tables import Person, RotationTimer
-
-log = structlog.get_logger(__name__)
 
 BATCH = 100
 AT_LEAST = timedelta(minutes=15)  # an absence begins or ends, somebody leaves: looked at this often
@@ -41,13 +38,9 @@ def rotations_step(tx: Session, now: datetime) -> bool:
     late = (RotationTimer.next_at <= now) | (RotationTimer.next_at > now + 2 * AT_LEAST)
     rows = tx.scalars(select(RotationTimer).where(late).order_by(RotationTimer.next_at).limit(BATCH).with_for_update(skip_locked=True)).all()
     for row in rows:
-        try:
-            with tx.begin_nested():
-                _look(tx, now, row, known)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a rotation raised and steps aside", rotation=row.rotation)
+        with alone(tx, "a rotation raised and steps aside", rotation=row.rotation) as tried:
+            _look(tx, now, row, known)
+        if tried.failed:
             row.next_at = now + timedelta(minutes=1)
     return bool(rows)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import workspace_of
+from bot.alone import alone
 from bot.calendars import at_local, local_day, next_working_time, parse_working_days
 from bot.db import is_outage
 from bot.lists import messages
@@ -19,8 +19,6 @@ from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import is_away
 from bot.tables import AgentOwner, FollowUp, IncidentItem, ListTimer, Person, PersonList, Review
-
-log = structlog.get_logger(__name__)
 
 ASIDE = timedelta(minutes=10)
 
@@ -51,13 +49,9 @@ def post_step(tx: Session, now: datetime) -> bool:
     workspace = workspace_of(tx)
     working, holidays = parse_working_days(workspace.working_days), frozenset(workspace.holidays)
     for timer in timers:
-        try:
-            with tx.begin_nested():
-                _turn_timer(tx, now, timer, working, holidays)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.exception("a list steps aside", person_id=timer.person_id)
+        with alone(tx, "a list steps aside", unless=is_outage, person_id=timer.person_id) as tried:
+            _turn_timer(tx, now, timer, working, holidays)
+        if tried.failed:
             timer.due_at = now + ASIDE
     return True
 
@@ -66,13 +60,9 @@ def look_step(tx: Session, now: datetime) -> bool:
     """Bring the lists of today up to date: what was done meanwhile, in whichever room, is crossed off."""
     lists = list(tx.scalars(select(PersonList).where(PersonList.look_at <= now).order_by(PersonList.look_at).limit(100).with_for_update(skip_locked=True)))
     for row in lists:
-        try:
-            with tx.begin_nested():
-                _bring_up_to_date(tx, now, row)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.exception("a list steps aside", person_id=row.person_id)
+        with alone(tx, "a list steps aside", unless=is_outage, person_id=row.person_id) as tried:
+            _bring_up_to_date(tx, now, row)
+        if tried.failed:
             row.look_at = now + ASIDE
     return bool(lists)
 

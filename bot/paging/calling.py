@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import structlog
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.alone import alone
 from bot.blocks import Message, channel_link, mention, when
-from bot.db import is_standstill
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
+from bot.marks import mark_of
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
 from bot.paging.reading import calls_of, named
@@ -22,9 +22,7 @@ from bot.paging.sparing.holding import hold_before_call
 from bot.paging.viewing import page_view, with_calls
 from bot.paging.watching import messages as watching
 from bot.people.quiet_hours import quiet_until
-from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Person, Problem
-
-log = structlog.get_logger(__name__)
+from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
 
 DELIVERY = "delivery.slack"  # the mark in which the outbox keeps how Slack is doing
 
@@ -40,15 +38,11 @@ def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool
     """Make the calls that are due, and give calls that did not arrive to the next route; says whether there was work."""
     worked = False
     for climb in due_climbs(tx, now, "page"):
-        try:
-            with tx.begin_nested():
-                if is_ready(climb, now):
-                    worked = True
-                    _call_rung(tx, now, climb, links)
-        except Exception as error:
-            if is_standstill(error):
-                raise  # the database, not this climb: all of it is tried again at once
-            log.exception("a climb raised and steps aside", climb=climb.id)
+        with alone(tx, "a climb raised and steps aside", climb=climb.id) as tried:
+            if is_ready(climb, now):
+                worked = True
+                _call_rung(tx, now, climb, links)
+        if tried.failed:
             step_aside(climb, now)
     return _settle_calls(tx, now, links) or worked
 
@@ -142,14 +136,10 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
     sought = sought.join(Climb, Climb.id == Call.climb_id).where(Climb.subject_kind == "page")
     rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True, key_share=True)).all()
     for call, row in rows:
-        try:
-            with tx.begin_nested():
-                _settle(tx, now, call, row, down=down, links=links)
-        except Exception as error:
-            if is_standstill(error):
-                raise
+        with alone(tx, "a call raised and is set aside", call=call.id) as tried:
+            _settle(tx, now, call, row, down=down, links=links)
+        if tried.failed:
             # The ladder goes on by its own timer, so nothing is lost by no longer watching this one call.
-            log.exception("a call raised and is set aside", call=call.id)
             call.state, call.confirm_by = "failed", None
     return bool(rows)
 
@@ -211,8 +201,7 @@ def _why(arrival: Arrival, row: OutMessage) -> str:
 
 def slack_is_down(tx: Session) -> bool:
     """Whether the bot is known to be shut out of Slack (uninstalled, or its token revoked)."""
-    mark = tx.get(Mark, DELIVERY)
-    return mark is not None and mark.value.get("state") == "unauthorised"
+    return bool(mark_of(tx, DELIVERY).get("state") == "unauthorised")
 
 
 def _end_test(tx: Session, now: datetime, page: Page) -> None:

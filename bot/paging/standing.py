@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.agents.dependencies import graph_of
 from bot.ladders.flows import live_climb
 from bot.paging import rules
-from bot.tables import Agent, AgentOwner, Page, Problem
+from bot.tables import Agent, AgentOwner, Check, Page, Problem
 
 _TURN = 7301946  # the space of our advisory locks (see also quality.counting)
 _CASCADES = 0  # no person has this id: whoever writes along dependencies takes this turn first
@@ -45,6 +46,25 @@ def take_turn(tx: Session, agent_ids: Iterable[int]) -> None:
         keys.update(owner_id for owner_id in tx.scalars(on.distinct()) if owner_id is not None)
     if keys:
         tx.execute(_TAKE, {"space": _TURN, "keys": sorted(keys)}).all()
+
+
+class Held(NamedTuple):
+    """An open problem, with the agent that has it and the check that found it (None where the check is gone)."""
+
+    agent: Agent
+    problem: Problem
+    check: Check | None
+
+
+def held_problem(tx: Session, problem_id: int) -> Held | None:
+    """An open problem, held until the commit; None where it is over. The agent's row is the gate, as where problems open."""
+    agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
+    agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
+    sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))
+    problem = tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
+    if problem is None:
+        return None
+    return Held(agent, problem, tx.get(Check, problem.check_id) if problem.check_id is not None else None)
 
 
 def locked(tx: Session, page_id: int) -> Page:

@@ -17,12 +17,13 @@ from bot.ladders.everybody import may_be_called, people_by_id
 from bot.ladders.flows import steps_of
 from bot.ladders.reaching import reach_of
 from bot.lanes import Lanes, Urgency
+from bot.marks import put_mark
 from bot.paging import rules, showing
 from bot.paging.calling import Links, call_person, quiet_note
 from bot.paging.reading import calls_of
 from bot.people.quiet_hours import quiet_until, take_quiet_hours
 from bot.routes.slack import word_of
-from bot.tables import Agent, Call, Climb, Mark, Page, Person
+from bot.tables import Agent, Call, Climb, Page, Person
 
 log = structlog.get_logger(__name__)
 
@@ -149,8 +150,4 @@ def wake_them(tx: Session, now: datetime, links: Links | None) -> bool:
 
 
 def _remember(tx: Session, now: datetime, error: str) -> None:
-    row = tx.get(Mark, MARK)
-    if row is None:
-        tx.add(Mark(name=MARK, value={"at": now.isoformat(), "error": error}))
-    else:
-        row.value = {"at": now.isoformat(), "error": error}
+    put_mark(tx, MARK, {"at": now.isoformat(), "error": error})

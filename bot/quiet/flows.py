@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.db import is_standstill, wake
+from bot.alone import alone
+from bot.db import wake
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.quiet import messages
 from bot.quiet.reading import channels_in, moved, scope_of, silence_view
 from bot.quiet.rules import Scope
 from bot.tables import Agent, Check, Person, Silence
-
-log = structlog.get_logger(__name__)
 
 BATCH = 100
 POISON = timedelta(minutes=1)
@@ -68,14 +66,10 @@ def silences_step(tx: Session, now: datetime) -> bool:
     due = select(Silence).where(Silence.ended_at.is_(None), Silence.until <= now).order_by(Silence.until).limit(BATCH)
     rows = tx.scalars(due.with_for_update(skip_locked=True, key_share=True)).all()
     for row in rows:
-        try:
-            with tx.begin_nested():
-                end_silence(tx, now, row.id, None)
-        except Exception as error:
-            if is_standstill(error):
-                raise
+        with alone(tx, "the end of a silence could not be told", silence=row.id) as tried:
+            end_silence(tx, now, row.id, None)
+        if tried.failed:
             # Whom it held back is called by the problems' own timers: only the line about it is lost.
-            log.exception("the end of a silence could not be told", silence=row.id)
             row.ended_at = now
     return bool(rows)
 

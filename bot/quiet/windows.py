@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.spec import MaintenanceSpec, WideMaintenanceSpec
+from bot.alone import alone
 from bot.blocks import Message
-from bot.db import is_standstill
+from bot.marks import hold_mark, mark_of
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.quiet import messages, rules
@@ -22,9 +21,7 @@ from bot.quiet.asking import Asked
 from bot.quiet.flows import BATCH, POISON
 from bot.quiet.reading import channels_in, moved, scope_of, window_view
 from bot.quiet.rules import Move, Plan, Scope
-from bot.tables import Agent, Maintenance, Mark, Person, Registry
-
-log = structlog.get_logger(__name__)
+from bot.tables import Agent, Maintenance, Person, Registry
 
 TAKEN_OVER = "quiet.registry"  # the mark: which applied file's windows stand in the table
 
@@ -85,13 +82,9 @@ def windows_step(tx: Session, now: datetime) -> bool:
     due = select(Maintenance).where(Maintenance.due_at <= now).order_by(Maintenance.due_at).limit(BATCH)
     rows = tx.scalars(due.with_for_update(skip_locked=True, key_share=True)).all()
     for row in rows:
-        try:
-            with tx.begin_nested():
-                _move_on(tx, now, row)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a maintenance window raised and steps aside", maintenance=row.id)
+        with alone(tx, "a maintenance window raised and steps aside", maintenance=row.id) as tried:
+            _move_on(tx, now, row)
+        if tried.failed:
             row.due_at = now + POISON
     return bool(rows)
 
@@ -166,8 +159,7 @@ def _evidence(row: Maintenance) -> dict[str, Any]:
 
 def file_waits(tx: Session, now: datetime) -> bool:
     """Whether a file was applied whose windows are not taken over yet."""
-    mark = tx.get(Mark, TAKEN_OVER)
-    return _newest(tx) != (mark.value.get("id") if mark is not None else None)
+    return _newest(tx) != mark_of(tx, TAKEN_OVER).get("id")
 
 
 def _newest(tx: Session) -> int | None:
@@ -177,8 +169,8 @@ def _newest(tx: Session) -> int | None:
 def registry_step(tx: Session, now: datetime) -> bool:
     """Take over the windows of a newly applied file; says whether there was one."""
     newest = _newest(tx)
-    mark = _mark(tx)
-    if newest is None or mark.value.get("id") == newest:
+    mark = hold_mark(tx, TAKEN_OVER)  # of two processes that see a new file, one takes it over
+    if newest is None or mark is None or mark.value.get("id") == newest:
         return False
     document = tx.scalars(select(Registry.document).where(Registry.id == newest)).one()
     stand = {str(row.source): row for row in tx.scalars(select(Maintenance).where(Maintenance.source.is_not(None), Maintenance.closed_at.is_(None)).with_for_update(key_share=True))}
@@ -198,20 +190,6 @@ def registry_step(tx: Session, now: datetime) -> bool:
             _take_away(tx, now, row)
     mark.value = {"id": newest}
     return True
-
-
-def _mark(tx: Session) -> Mark:
-    """The mark, held: of two processes that see a new file, one takes it over."""
-    held = select(Mark).where(Mark.name == TAKEN_OVER).with_for_update().execution_options(populate_existing=True)
-    mark = tx.scalars(held).first()
-    if mark is None:
-        try:
-            with tx.begin_nested():
-                tx.add(Mark(name=TAKEN_OVER, value={}))
-        except IntegrityError:
-            pass  # the other process was first: its row is there once it commits
-        mark = tx.scalars(held).one()
-    return mark
 
 
 def _written(tx: Session, document: dict[str, Any]) -> Iterator[tuple[str, Scope, str, MaintenanceSpec]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.alone import alone
 from bot.blocks import mention
-from bot.db import is_standstill
 from bot.ladders.flows import BATCH, POISON, due_climbs, is_ready, may_be_due, step_aside, stop_climb, take_rung
 from bot.outbox import flows as outbox
 from bot.paging.rules import next_route, routes_at_once, routes_of
@@ -20,8 +19,6 @@ from bot.requests.flows import cause_of, give_back, held, set_timer, settle, sho
 from bot.requests.reading import KIND, timing_of, view_of
 from bot.requests.rules import Due
 from bot.tables import Agent, Call, Climb, OutMessage, Person, Request
-
-log = structlog.get_logger(__name__)
 
 
 def something_due(tx: Session, now: datetime) -> bool:
@@ -45,24 +42,16 @@ def requests_step(tx: Session, now: datetime) -> bool:
     worked = False
     for request in tx.scalars(select(Request).where(Request.due_at <= now).order_by(Request.due_at).limit(BATCH).with_for_update(skip_locked=True, key_share=True)):
         worked = True
-        try:
-            with tx.begin_nested():
-                _timer(tx, now, request)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("the timer of a request raised and steps aside", request=request.id)
+        with alone(tx, "the timer of a request raised and steps aside", request=request.id) as tried:
+            _timer(tx, now, request)
+        if tried.failed:
             request.due_at = now + POISON
     for climb in due_climbs(tx, now, KIND):
-        try:
-            with tx.begin_nested():
-                if is_ready(climb, now):
-                    worked = True
-                    _call_rung(tx, now, climb)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("the climb of a request raised and steps aside", climb=climb.id)
+        with alone(tx, "the climb of a request raised and steps aside", climb=climb.id) as tried:
+            if is_ready(climb, now):
+                worked = True
+                _call_rung(tx, now, climb)
+        if tried.failed:
             step_aside(climb, now)
     return _settle_calls(tx, now) or worked
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import ladder_of
+from bot.alone import alone
 from bot.blocks import Message, when
-from bot.db import is_standstill
 from bot.ladders.flows import BATCH, call_anew, call_next
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -24,8 +23,6 @@ from bot.paging.viewing import page_view
 from bot.paging.words import forms
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Page, Person
-
-log = structlog.get_logger(__name__)
 
 POISON = timedelta(minutes=1)  # how long a page that raised steps aside
 
@@ -96,13 +93,9 @@ def acks_step(tx: Session, now: datetime) -> bool:
     due = select(Page).where(Page.ack_due_at <= now).order_by(Page.ack_due_at).limit(BATCH)
     pages = tx.scalars(due.with_for_update(skip_locked=True, key_share=True)).all()
     for page in pages:
-        try:
-            with tx.begin_nested():
-                _move_on(tx, now, page)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a hold raised and steps aside", page=page.id)
+        with alone(tx, "a hold raised and steps aside", page=page.id) as tried:
+            _move_on(tx, now, page)
+        if tried.failed:
             page.ack_due_at = now + POISON
     return bool(pages)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import owners_named
+from bot.alone import alone
 from bot.blocks import Message, clip, escape, when
-from bot.db import is_standstill, wake
+from bot.db import wake
 from bot.ladders.flows import BATCH
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -24,8 +24,6 @@ from bot.paging.standing import locked
 from bot.quality.flows import mark_dirty
 from bot.stages.flows import stage_of
 from bot.tables import Agent, Check, Page, Person, Problem
-
-log = structlog.get_logger(__name__)
 
 PATIENCE = timedelta(minutes=2)  # a look that takes longer is said to be outstanding
 
@@ -117,13 +115,9 @@ def recheck_step(tx: Session, now: datetime) -> bool:
     asked = select(Page).where(Page.checking_at.is_not(None)).limit(BATCH)
     told = False
     for page in tx.scalars(asked.with_for_update(skip_locked=True, key_share=True)).all():
-        try:
-            with tx.begin_nested():
-                told = _tell_found(tx, now, page) or told
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a look asked for could not be told and is set aside", page=page.id)
+        with alone(tx, "a look asked for could not be told and is set aside", page=page.id) as tried:
+            told = _tell_found(tx, now, page) or told
+        if tried.failed:
             page.checking_at = None
     return told
 

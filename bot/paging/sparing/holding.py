@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from bot.db import is_standstill
+from bot.alone import alone
 from bot.ladders.flows import BATCH, POISON
 from bot.paging import showing
 from bot.paging.flows import place_problem
 from bot.paging.reading import problems_of
 from bot.paging.sparing import quieting
-from bot.paging.standing import locked, take_turn
+from bot.paging.standing import held_problem, locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.quiet import rules
 from bot.quiet.reading import live_covers, scope_of
 from bot.tables import Agent, Check, Maintenance, Page, Problem, Silence
-
-log = structlog.get_logger(__name__)
 
 LATER = "later"  # in place of a silence: this problem raised, and is looked at again in a minute
 
@@ -43,13 +40,9 @@ def hold_step(tx: Session, now: datetime) -> bool:
         window.taken_at = now
     take_turn(tx, (agent_id for agent_id, _ in meant))
     for _, problem_id in sorted(meant):  # in the order of agents, as all who hold several of them
-        try:
-            with tx.begin_nested():
-                _look_anew(tx, now, problem_id)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a quiet problem raised and steps aside", problem=problem_id)
+        with alone(tx, "a quiet problem raised and steps aside", problem=problem_id) as tried:
+            _look_anew(tx, now, problem_id)
+        if tried.failed:
             problem = tx.get(Problem, problem_id)
             if problem is not None and problem.quiet_until is not None:
                 problem.quiet_by, problem.quiet_until = LATER, now + POISON
@@ -91,16 +84,11 @@ def _meant(tx: Session, rows: Iterable[Silence | Maintenance]) -> set[tuple[int,
 
 
 def _look_anew(tx: Session, now: datetime, problem_id: int) -> None:
-    agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
-    take_turn(tx, [agent_id])
-    # The agent's row is the gate, as where problems open.
-    agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
-    sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))
-    problem = tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
-    if problem is None:
+    held = held_problem(tx, problem_id)
+    if held is None:
         return
+    agent, problem, check = held
     was = problem.quiet_until is not None
-    check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
     if not quieting.keeps_quiet(tx, now, agent, check, problem):
         if problem.page_id is not None:
             page = locked(tx, problem.page_id)

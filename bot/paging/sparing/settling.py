@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ladder_of
+from bot.alone import alone
 from bot.blocks import Message, escape
-from bot.db import is_standstill, wake
+from bot.db import wake
 from bot.ladders.flows import BATCH, POISON, call_anew
 from bot.paging import messages, rules, showing
 from bot.paging.flows import close_problem, place_problem
 from bot.paging.rules import Flap
 from bot.paging.sparing import cascades, quieting
-from bot.paging.standing import let_go, locked, take_turn
+from bot.paging.standing import held_problem, let_go, locked, take_turn
 from bot.quality.flows import mark_dirty
 from bot.tables import Agent, Check, Page, Problem
-
-log = structlog.get_logger(__name__)
 
 
 def settle_step(tx: Session, now: datetime) -> bool:
@@ -33,13 +31,9 @@ def settle_step(tx: Session, now: datetime) -> bool:
     take_turn(tx, (agent_id for _, agent_id in rows))
     with showing.gathered(tx, now):
         for problem_id, _ in rows:
-            try:
-                with tx.begin_nested():
-                    _settle(tx, now, problem_id)
-            except Exception as error:
-                if is_standstill(error):
-                    raise
-                log.exception("a problem raised and steps aside", problem=problem_id)
+            with alone(tx, "a problem raised and steps aside", problem=problem_id) as tried:
+                _settle(tx, now, problem_id)
+            if tried.failed:
                 problem = tx.get_one(Problem, problem_id)
                 problem.free_at = now + POISON if problem.free_at is not None else None
                 problem.steady_at = now + POISON if problem.steady_at is not None else None
@@ -53,12 +47,11 @@ def something_settles(tx: Session, now: datetime) -> bool:
 
 
 def _settle(tx: Session, now: datetime, problem_id: int) -> None:
-    agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
-    agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
-    sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))
-    problem = tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
-    check = tx.get(Check, problem.check_id) if problem is not None and problem.check_id is not None else None
-    if problem is None or check is None:
+    held = held_problem(tx, problem_id)
+    if held is None:
+        return
+    agent, problem, check = held
+    if check is None:
         return
     if problem.steady_at is not None and problem.flapping_at is not None:
         flap = rules.how_it_settles(well=problem.well_at is not None, steady_at=problem.steady_at, now=now)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.alone import alone
 from bot.blocks import mention
-from bot.db import is_standstill, wake
+from bot.db import wake
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import rules
@@ -20,8 +20,6 @@ from bot.paging.trying.messages import State, Trial, Way
 from bot.people.flows import Refused
 from bot.people.quiet_hours import quiet_until
 from bot.tables import Attempt, OutMessage, Person, RouteTest
-
-log = structlog.get_logger(__name__)
 
 BATCH = 100
 LASTS = timedelta(minutes=30)  # then it ends, heard or not
@@ -60,13 +58,9 @@ def trials_step(tx: Session, now: datetime, links: HeardLinks | None = None) -> 
     sought = select(RouteTest).where((RouteTest.look_at <= now) | (RouteTest.look_at > now + LASTS)).order_by(RouteTest.look_at).limit(BATCH)
     rows = tx.scalars(sought.with_for_update(skip_locked=True)).all()
     for row in rows:
-        try:
-            with tx.begin_nested():
-                _look(tx, now, row, links)
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a test of routes raised and steps aside", test=row.id)
+        with alone(tx, "a test of routes raised and steps aside", test=row.id) as tried:
+            _look(tx, now, row, links)
+        if tried.failed:
             row.look_at = now + timedelta(minutes=1)
     return bool(rows)
 

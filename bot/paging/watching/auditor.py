@@ -15,20 +15,20 @@ from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, Select, and_, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from bot import audit
 from bot.agents.reading import leads_channel_or_people
-from bot.db import is_standstill
+from bot.alone import alone
 from bot.ladders.rules import LATE, REST
+from bot.marks import hold_mark
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import showing
 from bot.paging.calling import Links
 from bot.paging.watching import mending, messages
 from bot.paging.watching.mending import KEEPS_FAILING, SOON
-from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Problem
+from bot.tables import Agent, Call, Climb, OutMessage, Page, Problem
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class Repair:
 
 def audit_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
     """One look a minute at every open page; says whether anything was repaired."""
-    mark = _marked(tx)
+    mark = hold_mark(tx, MARK)
     if mark is None:
         return False
     last = datetime.fromisoformat(mark.value["at"]) if mark.value.get("at") else None
@@ -84,33 +84,23 @@ def audit_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
     return bool(repairs)
 
 
-def _marked(tx: Session) -> Mark | None:
-    """The row of the auditor, held until the commit; None while another process looks."""
-    if tx.get(Mark, MARK) is None:
-        try:
-            with tx.begin_nested():
-                tx.add(Mark(name=MARK, value={}))
-        except IntegrityError:  # another process was faster
-            return None
-    return tx.scalars(select(Mark).where(Mark.name == MARK).with_for_update(skip_locked=True), execution_options={"populate_existing": True}).first()
-
-
 def _look(tx: Session, now: datetime, fault: Fault, seek: Seek, mend: Mend, links: Links | None) -> Iterable[Repair]:
     for row_id in tx.scalars(seek(now).limit(BATCH)).all():
-        try:
-            with tx.begin_nested():
-                page = mend(tx, now, row_id, links)
-                if page is None:
-                    continue  # it was right after all, or somebody else was faster
-                repair = Repair(fault, page.id, tx.get_one(Agent, page.agent_id).name)
-                audit.record(tx, now, "pager.repair", f"page:{page.id}", came_from="timer", words=fault.value, evidence={"row": row_id})
-                showing.add_line(tx, now, page, f"repaired:{fault.name}:{int(now.timestamp())}", messages.repaired_line(fault.value))
-            yield repair
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("what the auditor found could not be repaired", fault=fault.name, row=row_id)
+        with alone(tx, "what the auditor found could not be repaired", fault=fault.name, row=row_id) as tried:
+            repair = _repaired(tx, now, fault, mend, row_id, links)
+        if tried.failed:
             yield from _last_resort(tx, now, fault, row_id)
+        elif repair is not None:
+            yield repair
+
+
+def _repaired(tx: Session, now: datetime, fault: Fault, mend: Mend, row_id: int, links: Links | None) -> Repair | None:
+    page = mend(tx, now, row_id, links)
+    if page is None:
+        return None  # it was right after all, or somebody else was faster
+    audit.record(tx, now, "pager.repair", f"page:{page.id}", came_from="timer", words=fault.value, evidence={"row": row_id})
+    showing.add_line(tx, now, page, f"repaired:{fault.name}:{int(now.timestamp())}", messages.repaired_line(fault.value))
+    return Repair(fault, page.id, tx.get_one(Agent, page.agent_id).name)
 
 
 def _last_resort(tx: Session, now: datetime, fault: Fault, row_id: int) -> Iterable[Repair]:

@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from bot.marks import mark_of
 from bot.outbox.rules import Priority
 from bot.paging.watching import auditor, stuck, synthetic
 from bot.paging.watching.auditor import Fault
-from bot.tables import Call, Climb, Mark, OutMessage, Page, Problem
+from bot.tables import Call, Climb, OutMessage, Page, Problem
 
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # seconds
 FALLBACKS = ("email", "webhook", "pagerduty")
@@ -106,7 +107,7 @@ def _name(priority: int) -> str:
 
 
 def _watch(tx: Session, now: datetime) -> list[Figure]:
-    audited, tested, queue = (mark.value if (mark := tx.get(Mark, name)) is not None else {} for name in (auditor.MARK, synthetic.MARK, stuck.MARK))
+    audited, tested, queue = (mark_of(tx, name) for name in (auditor.MARK, synthetic.MARK, stuck.MARK))
     repairs = audited.get("repairs") or {}
     found = [
         Figure("aiops_auditor_repairs", "What the auditor found wrong with paging and repaired.", {(("fault", fault.name.lower()),): float(repairs.get(fault.name.lower(), 0)) for fault in Fault}, counts=True),

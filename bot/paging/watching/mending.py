@@ -17,9 +17,9 @@ from bot.paging.calling import Links, call_channel, call_person
 from bot.paging.flows import place_problem, resolve_page
 from bot.paging.reading import calls_of, problems_of
 from bot.paging.sparing import quieting
-from bot.paging.standing import hold_until, let_go, locked, take_turn
+from bot.paging.standing import held_problem, hold_until, let_go, locked, take_turn
 from bot.quality.flows import mark_dirty
-from bot.tables import Agent, Call, Check, Climb, OutMessage, Page, Person, Problem
+from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
 
 KEEPS_FAILING = timedelta(minutes=2, seconds=30)  # a climb that raises steps aside for a minute; this often is no accident
 SOON = POISON + timedelta(seconds=5)
@@ -27,18 +27,14 @@ SOON = POISON + timedelta(seconds=5)
 
 def page_problem(tx: Session, now: datetime, problem_id: int, links: Links | None) -> Page | None:
     """A problem that nobody would hear of gets its page, unless it is quiet by agreement."""
-    agent_id = tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)).one()
-    take_turn(tx, [agent_id])
-    # The agent's row is the gate, as where problems open.
-    agent = tx.scalars(select(Agent).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
-    sought = select(Problem).where(Problem.id == problem_id, Problem.closed_at.is_(None))
-    problem = tx.scalars(sought.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
-    if problem is None:
+    take_turn(tx, tx.scalars(select(Problem.agent_id).where(Problem.id == problem_id)))
+    held = held_problem(tx, problem_id)
+    if held is None:
         return None
+    agent, problem, check = held
     page = tx.get(Page, problem.page_id) if problem.page_id is not None else None
     if page is not None and page.resolved_at is None:
         return None
-    check = tx.get(Check, problem.check_id) if problem.check_id is not None else None
     problem.page_id = problem.under_id = problem.free_at = None
     tx.flush()
     if check is None or quieting.keeps_quiet(tx, now, agent, check, problem):

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.reading import lead_people
+from bot.marks import hold_mark, mark_of
 from bot.outbox import flows as outbox
 from bot.paging.watching import messages
-from bot.tables import Mark, OutMessage, Person
+from bot.tables import OutMessage, Person
 
 log = structlog.get_logger(__name__)
 
@@ -35,14 +35,13 @@ def waiting_calls(tx: Session, now: datetime) -> tuple[int, datetime | None]:
 
 def is_stuck(tx: Session, now: datetime) -> bool:
     """Whether there is anything to say: calls wait, or the leads still believe they do."""
-    mark = tx.get(Mark, MARK)
-    return bool(mark is not None and mark.value.get("since")) or waiting_calls(tx, now)[0] > 0
+    return bool(mark_of(tx, MARK).get("since")) or waiting_calls(tx, now)[0] > 0
 
 
 def stuck_step(tx: Session, now: datetime) -> bool:
     """Call the leads by another route once, and tell them once that it is over; says whether anything was said."""
     count, oldest = waiting_calls(tx, now)
-    mark = _marked(tx)
+    mark = hold_mark(tx, MARK)
     if mark is None:
         return False
     since = mark.value.get("since")
@@ -50,8 +49,8 @@ def stuck_step(tx: Session, now: datetime) -> bool:
         if since:
             mark.value = {**mark.value, "count": count, "well_at": None}
             return False
-        slack = tx.get(Mark, "delivery.slack")
-        why = str(slack.value.get("error") or "") if slack is not None and slack.value.get("state") != "working" else ""
+        slack = mark_of(tx, "delivery.slack")
+        why = str(slack.get("error") or "") if slack.get("state") != "working" else ""
         told = _call_leads(tx, now, count, oldest, why)
         mark.value = {"since": oldest.isoformat(), "count": count, "told": told, "why": why}
         audit.record(tx, now, "queue.stuck", "queue:calls", came_from="timer", words=f"{count} calls wait since {oldest.isoformat()}", evidence={"told": told})
@@ -96,14 +95,3 @@ def _tell_over(tx: Session, now: datetime, value: dict[str, object]) -> None:
         elif person is not None and person.addresses.get(route):
             over = f"{key}:over"
             outbox.call(tx, now, key=over, to=str(person.addresses[route]), message=messages.queue_flows(since, now), cause=f"{CAUSE}:over", route=route)
-
-
-def _marked(tx: Session) -> Mark | None:
-    """The row, held until the commit; None while another process has it."""
-    if tx.get(Mark, MARK) is None:
-        try:
-            with tx.begin_nested():
-                tx.add(Mark(name=MARK, value={}))
-        except IntegrityError:  # another process was faster
-            return None
-    return tx.scalars(select(Mark).where(Mark.name == MARK).with_for_update(skip_locked=True), execution_options={"populate_existing": True}).first()

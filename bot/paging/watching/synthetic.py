@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import structlog
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_channel
@@ -18,6 +17,7 @@ from bot.agents.spec import StepSpec
 from bot.clock import Clock
 from bot.ladders.flows import start_climb, stop_climb
 from bot.lanes import Lanes, Urgency
+from bot.marks import hold_mark
 from bot.outbox import flows as outbox
 from bot.paging import showing
 from bot.tables import Agent, Call, Climb, Mark, OutMessage, Page, Problem, Stage
@@ -43,7 +43,7 @@ class Plan:
 
 def synthetic_step(tx: Session, now: datetime, plan: Plan) -> str | None:
     """Send the next synthetic page, or see whether the last one arrived; the address to tell, where it did."""
-    mark = _marked(tx)
+    mark = hold_mark(tx, MARK)
     if mark is None or plan.channel is None:
         return None
     value = dict(mark.value)
@@ -122,17 +122,6 @@ def _forget_old(tx: Session, now: datetime) -> None:
         delete(Page).where(Page.synthetic, Page.resolved_at < now - KEPT),
     ):
         tx.execute(gone.execution_options(synchronize_session=False))
-
-
-def _marked(tx: Session) -> Mark | None:
-    """The row, held until the commit; None while another process has it."""
-    if tx.get(Mark, MARK) is None:
-        try:
-            with tx.begin_nested():
-                tx.add(Mark(name=MARK, value={}))
-        except IntegrityError:  # another process was faster
-            return None
-    return tx.scalars(select(Mark).where(Mark.name == MARK).with_for_update(skip_locked=True), execution_options={"populate_existing": True}).first()
 
 
 def _at(text: object, otherwise: datetime) -> datetime:
