@@ -10,6 +10,8 @@ from sqlalchemy import select
 
 from bot.agents.marked import BadFile
 from bot.clock import MovedClock
+from bot.db import Database
+from bot.ladders.telling import rotations_step
 from bot.tables import Decision, RotationTimer, Shift
 from tests.kit.house import REGISTRY, Town, town
 
@@ -74,6 +76,29 @@ async def test_a_hand_over_is_told_to_the_two_once_and_late_where_the_machine_sl
         await t.move(days=14)  # asleep through Dana's turn: it is Omar's again
         assert len([each for each in await dms(t, "omar") if "You are on call for night-watch until" in each]) == 2
         assert not any("You are on call" in each for each in await dms(t, "dana"))
+
+
+async def test_a_clock_set_back_and_a_second_process_tell_of_a_hand_over_no_second_time(database_url: str, start: MovedClock) -> None:
+    async with town(database_url, start) as t:
+        await t.apply(WITH)
+        await t.move(days=2, hours=23, seconds=1)  # just after Monday 09:00 in Beirut
+        said = await dms(t, "lea")
+        assert [each for each in said if "Before you it was" in each]
+        for seconds in (-20, 25, -3, 60):  # as a time server corrects a machine
+            await t.move(seconds=seconds)
+        assert await dms(t, "lea") == said
+        t.clock.move(timedelta(days=7))
+        now, other = t.clock.now(), Database(database_url)
+        try:
+            with t.house.db.transaction() as one:
+                assert rotations_step(one, now)
+                if not t.house.db.is_sqlite:  # there a second process cannot be
+                    with other.transaction() as two:
+                        assert not rotations_step(two, now)
+        finally:
+            other.close()
+        await t.settle()
+        assert len([each for each in await dms(t, "dana") if "You are on call for night-watch until" in each]) == 1
 
 
 async def test_a_shift_taken_holds_until_its_end_and_can_be_taken_back(database_url: str, start: MovedClock) -> None:
