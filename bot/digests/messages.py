@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from bot.blocks import Block, Message, actions, button, clip, context, divider, escape, header, mention, quote, section
+from bot.charts.values import Chart, place
+from bot.charts.words import alt
 from bot.digests.rules import Asked, Report, day_name, headline, is_fine, needs_of, period_words, worst_first
 from bot.quality.rules import Verdict, percent
 from bot.quality.words import (
@@ -164,6 +166,11 @@ def summary(digest: Summary) -> Message:
     blocks.extend(marking_blocks(digest.digest_id, digest.marking))
     lines = [said, *(told_line(r) for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
     return Message(_fit([line for line in lines if line]), blocks)
+
+
+def charts(found: Sequence[Chart]) -> Message:
+    """Quality to look at; the text says what is seen."""
+    return Message(escape(clip("\n".join(alt(chart) for chart in found), 3800)), [place([chart]) for chart in found])
 
 
 def told_line(report: Report) -> str:
