@@ -39,11 +39,10 @@ def votes_changed(tx: Session, now: datetime, agent: Agent, pairs: Iterable[tupl
     salt = salt_of(tx)
     for output_id, voter in sorted(wanted):
         for target in targets:
-            letter = had.get((output_id, voter, target))
-            if letter is None:
-                tx.add(FeedbackLetter(agent_id=agent.id, output_id=output_id, voter=voter, target=target, key=key_of(salt, agent.id, output_id, voter, target), due_at=now, created_at=now))
+            if (known := had.get((output_id, voter, target))) is not None:
+                again(known, now)
             else:
-                again(letter, now)
+                tx.add(FeedbackLetter(agent_id=agent.id, output_id=output_id, voter=voter, target=target, key=key_of(salt, agent.id, output_id, voter, target), due_at=now, created_at=now))
     tx.flush()
     wake(tx, LOOP)
 

@@ -29,6 +29,7 @@ def targets_of(spec: FeedbackSpec) -> dict[str, StoreSpec | None]:
 
 def variables_of(store: StoreSpec) -> list[str]:
     """The environment variables without which it cannot be opened."""
+    named: list[str | None]
     match store:
         case LangfuseSpec():
             named = [store.public_key, store.secret_key]

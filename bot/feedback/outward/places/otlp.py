@@ -5,6 +5,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO
 
 from bot.feedback.outward.places.place import Line, Word, hex_id
 from bot.routes.outcome import Kind, Outcome
@@ -30,7 +31,7 @@ def record(word: Word) -> bytes:
     scope.scope.name = "aiops-bot"
     log = scope.log_records.add()
     log.time_unix_nano = log.observed_time_unix_nano = int(word.at.timestamp() * 1_000_000) * 1000
-    log.event_name, log.severity_number = EVENT, 9
+    log.event_name, log.severity_number = EVENT, SEVERITY_NUMBER_INFO
     trace, span = hex_id(word.trace_id, 32), hex_id(word.span_id, 16)
     if trace is not None:
         log.trace_id = bytes.fromhex(trace)
