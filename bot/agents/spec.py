@@ -238,7 +238,7 @@ class QualitySpec(Part):
         description="`worse`: the worse of people's and evaluations' figure decides the verdict, and evaluations stand in, marked, where people judged too few. `stand_in`: people decide, evaluations only where people judged too few. `beside`: evaluations are shown and never decide.",
     )
     agreement: float | None = Field(None, gt=0, lt=1, description="Evaluations decide nothing while they demonstrably (90% interval) agree with people on fewer than this share of the outputs both judged; unset: they always may.")
-    one_person: float = Field(0.25, gt=0, le=1, description="The share of a score's weight that one person's unasked votes may carry; 1 lifts the cap.")
+    one_person: float = Field(0.25, gt=0, le=1, description="The share of a score's weight that one person's unasked votes may carry, unless somebody else judged as much; 1 lifts the cap.")
     one_person_always: int = Field(20, ge=1, le=100_000, description="Outputs of a score up to which a person's unasked votes count in full, whatever their share: fewer than `min_samples`, so that no one alone makes a verdict.")
 
 

@@ -107,6 +107,9 @@ def _begin(tx: Session, now: datetime, digest: str) -> ImportRun:
         run = ImportRun(digest=digest, started_at=now, done_bytes=0, accepted=0, duplicates=0, refused=0)
         tx.add(run)
         tx.flush()
+    elif run.finished_at is None or run.refused:
+        run.started_at = now  # baselines wait while it goes on
+        tx.flush()
     return run
 
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.calendars import day_before, local_day
+from bot.quality.capping import cap_as_written, heavy_voters
 from bot.quality.facts import Frozen
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import BASELINE_DAYS, BASELINE_N, baseline_span, day_words, percent
-from bot.tables import Baseline, Day, Detector, Observation
+from bot.tables import Agent, Baseline, Day, Detector, ImportRun, Observation, StageOrder
 
 LABEL = "since we started looking"
+AT_LAUNCH = "at launch"
+IMPORTING = timedelta(days=2)  # an import that began longer ago and never ended was given up: baselines wait for it no more
+LIVE = "autonomous"
+LEAST_AT_LAUNCH = 30  # judged outputs of a pilot from which it has a baseline at launch
 SOURCES = ("people", "evaluations", "outcomes")
 
 
-def due_baselines(tx: Session, agent_id: int, today: str, known: dict[str, Frozen]) -> dict[str, Frozen]:
+def due_baselines(tx: Session, now: datetime, agent_id: int, zone: str, today: str, known: dict[str, Frozen]) -> dict[str, Frozen]:
     """What has become due to be frozen, by source (looked at once a local day: days must be over).
 
-    A known one is measured anew only where somebody decided so, from the day they named.
+    An agent that was launched before our eyes has the quality of the 28 days before its launch, at its launch. One that
+    was live already has that of the first 28 days or 300 judged outputs, whichever takes longer. A known one is
+    measured anew only where somebody decided so, from the day they named.
     """
+    if _importing(tx, now):
+        return {}  # half a history is no baseline: the end of the import looks again
     found = {source: _due(tx, agent_id, source, today) for source in SOURCES if source not in known}
+    found.update(_launched(tx, agent_id, zone, today))
     decided = select(Detector.source, Detector.rebase_from).where(Detector.agent_id == agent_id, Detector.rebase_from.is_not(None))
-    for source, first in tx.execute(decided).tuples():
+    for source, first in tx.execute(decided):
         found[source] = _anew(tx, agent_id, source, str(first), today)
     return {source: frozen for source, frozen in found.items() if frozen is not None}
 
@@ -55,7 +66,7 @@ def _due(tx: Session, agent_id: int, source: str, today: str) -> Frozen | None:
     if span is None:
         return None
     first_day, last_day, thousandths, n = span
-    return Frozen(thousandths / 1000 / n, n, LABEL, first_day, last_day)
+    return _frozen(tx, agent_id, source, (first_day, last_day), n, thousandths, LABEL)
 
 
 def _anew(tx: Session, agent_id: int, source: str, first: str, today: str) -> Frozen | None:
@@ -64,7 +75,42 @@ def _anew(tx: Session, agent_id: int, source: str, first: str, today: str) -> Fr
     n = sum(count for _, _, count in days)
     if n < BASELINE_N:
         return None
-    return Frozen(sum(total for _, total, _ in days) / 1000 / n, n, f"measured from {day_words(date.fromisoformat(first))}", first, days[-1][0])
+    label = f"measured from {day_words(date.fromisoformat(first))}"
+    return _frozen(tx, agent_id, source, (first, days[-1][0]), n, sum(total for _, total, _ in days), label)
+
+
+def _importing(tx: Session, now: datetime) -> bool:
+    return tx.scalar(select(ImportRun.id).where(ImportRun.finished_at.is_(None), ImportRun.started_at > now - IMPORTING).limit(1)) is not None
+
+
+def _launched(tx: Session, agent_id: int, zone: str, today: str) -> dict[str, Frozen]:
+    """The quality of the 28 days up to the launch, where it was seen: the first order that let the agent act alone."""
+    orders = tx.execute(select(StageOrder.stage, StageOrder.before, StageOrder.asked_at).where(StageOrder.agent_id == agent_id).order_by(StageOrder.rev)).all()
+    launched = next((order.asked_at for order in orders if order.stage == LIVE), None)
+    if launched is None or orders[0].before == LIVE:
+        return {}
+    day = local_day(launched, zone)
+    found: dict[str, Frozen] = {}
+    if day >= today:
+        return {}
+    since = set(tx.scalars(select(Baseline.source).where(Baseline.agent_id == agent_id, Baseline.set_at >= launched)))
+    for source in SOURCES:
+        days = [each for each in judged_days(tx, agent_id, source, day_before(day, BASELINE_DAYS)) if each[0] < day] if source not in since else []
+        n = sum(count for _, _, count in days)
+        if n >= LEAST_AT_LAUNCH:
+            frozen = _frozen(tx, agent_id, source, (days[0][0], days[-1][0]), n, sum(total for _, total, _ in days), AT_LAUNCH)
+            found[source] = frozen
+    return found
+
+
+def _frozen(tx: Session, agent_id: int, source: str, span: tuple[str, str], n: int, thousandths: int, label: str) -> Frozen:
+    """A baseline over some days; of people, nobody weighs more than the cap, as in every score."""
+    judged, total = float(n), float(thousandths)
+    if source == "people":
+        cap = cap_as_written(tx.get_one(Agent, agent_id).spec)
+        weighed = heavy_voters(tx, {agent_id: cap}, [span])[agent_id].weigh(*span, n, thousandths)
+        judged, total = weighed.n, weighed.sum
+    return Frozen(min(1.0, total / 1000 / judged), round(judged), label, *span)
 
 
 def judged_days(tx: Session, agent_id: int, source: str, first: str) -> list[tuple[str, int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -42,6 +43,15 @@ class Voters:
 def cap_of(spec: QualitySpec | None) -> Cap:
     """The cap that the registry gives an agent."""
     return Cap(spec.one_person_always, spec.one_person) if spec is not None else Cap()
+
+
+def cap_as_written(document: dict[str, Any] | None) -> Cap:
+    """The same from the agent's row, for many agents at once; what cannot be read is the default."""
+    written = (document or {}).get("quality")
+    try:
+        return cap_of(QualitySpec.model_validate(written)) if written else Cap()
+    except ValueError:
+        return Cap()
 
 
 def heavy_voters(tx: Session, caps: dict[int, Cap], spans: Collection[tuple[str, str]]) -> dict[int, Voters]:

@@ -18,7 +18,9 @@ from bot.db import is_standstill
 from bot.lanes import Lanes
 from bot.quality import counting
 from bot.quality.baselines import due_baselines, freeze
-from bot.quality.capping import Voters, cap_of, heavy_voters
+from bot.quality.capping import Voters, cap_as_written, heavy_voters
+from bot.quality.drift.messages import Change, short_words
+from bot.quality.drift.reading import open_changes
 from bot.quality.facts import Days, Frozen, Seen, facts_of, window_of
 from bot.quality.gathering import gather_all
 from bot.quality.marks import CLAIMED, STILL_CLAIMED
@@ -118,19 +120,19 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
     workspace = workspace_of(tx)
     agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_(claim.rows)))}
     signs = _signs(tx, agents)
-    specs = {agent.id: spec_of(agent) for agent in agents.values()}
     counters = _load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
-    _note_voters(tx, counters, specs)
+    _note_voters(tx, counters, agents)
     drawn = _drawn(tx, counters)
     frozen: dict[int, dict[str, Frozen]] = {agent_id: {} for agent_id in agents}
     for each in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(agents), Baseline.current)):
         frozen[each.agent_id][each.source] = Frozen(each.share, each.n, each.label, each.first_day, each.last_day)
     stages = {row.agent_id: row for row in tx.scalars(select(Stage).where(Stage.agent_id.in_(agents)))}
+    drifts = open_changes(tx, agents)
     decided: dict[int, Folded] = {}
     for agent in agents.values():
         try:
             # What one agent's oddity breaks leaves the others' folds whole.
-            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id), drawn.get(agent.id, []))
+            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id), drawn.get(agent.id, []), drifts=tuple(drifts.get(agent.id, ())))
             decided[agent.id] = _fold(tx, now, claim.rows[agent.id][1], agent, workspace, found)
         except Exception as error:
             if is_standstill(error):
@@ -210,6 +212,7 @@ class Found:
     baselines: dict[str, Frozen]
     stage: Stage | None
     drawn: list[Drawn]  # of the last 28 days' outputs
+    drifts: tuple[Change, ...] = ()  # open, and told
 
 
 def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, workspace: WorkspaceSpec, found: Found) -> Folded:
@@ -238,10 +241,11 @@ def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, 
         agreement_needed=spec.quality.agreement,
         people_spread=days.spread(today, "people"),
         evaluations_spread=days.spread(today, "evaluations"),
+        drifting={each.source: short_words(each, agent.zone) for each in found.drifts if each.side == "worse"},
     )
     finding = judge(standing)
     new_day = folded_at is None or local_day(folded_at, agent.zone) != today
-    due = due_baselines(tx, agent.id, today, found.baselines) if new_day else {}
+    due = due_baselines(tx, now, agent.id, agent.zone, today, found.baselines) if new_day else {}
     seen = Seen(
         today=today,
         days=days,
@@ -261,7 +265,7 @@ def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, 
         machines=spec.quality.machines,
         distrusted=distrusted(standing),
     )
-    facts = facts_of(seen, finding)
+    facts = {**facts_of(seen, finding), "drift": [_drift_fact(each) for each in found.drifts]}
     tomorrow = day_bounds(today, agent.zone)[1]
     score = finding.score
     values = {
@@ -299,12 +303,12 @@ def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
     return found
 
 
-def _note_voters(tx: Session, counters: dict[int, Counted], specs: dict[int, AgentSpec]) -> None:
+def _note_voters(tx: Session, counters: dict[int, Counted], agents: dict[int, Agent]) -> None:
     """Who of these agents' people may weigh more than the cap, in the days that scores are told of."""
     if not counters:
         return
     todays = [each.today for each in counters.values()]
-    caps = {agent_id: cap_of(specs[agent_id].quality) for agent_id in counters}
+    caps = {agent_id: cap_as_written(agents[agent_id].spec) for agent_id in counters}
     recent = heavy_voters(tx, caps, [(day_before(min(todays), LONGER - 1), max(todays))])
     quarter = heavy_voters(tx, caps, [(sprint_days(min(todays), QUARTER)[0], sprint_days(max(todays), QUARTER)[1])])
     for agent_id, counted in counters.items():
@@ -326,6 +330,13 @@ def _silent_from(agent: Agent, spec: AgentSpec, workspace: WorkspaceSpec, sign: 
     # Nothing is expected of an agent before it was registered, however old its imported history is.
     last = max(sign, agent.created_at) if sign else agent.created_at
     return silent_from(last, spec.expect_every, agent.zone, parse_working_days(workspace.working_days), frozenset(workspace.holidays))
+
+
+def _drift_fact(change: Change) -> dict[str, Any]:
+    return {
+        "source": change.source, "side": change.side, "since": change.since.isoformat(), "before": change.before, "after": change.after,
+        "low": change.low, "high": change.high, "n": change.n, "known": change.known_at is not None,
+    }  # fmt: skip
 
 
 def _paused(agent: Agent, stage: Stage | None) -> str | None:

@@ -23,30 +23,24 @@ class Weighed:
 
 
 def weigh(n: float, total: float, heavy: Sequence[tuple[float, float]], *, always: float, most: float) -> Weighed:
-    """The weight of `n` judged outputs (shares summing to `total`) where nobody may carry more than the cap.
+    """The weight of `n` judged outputs (shares summing to `total`) where no one person may carry the score.
 
-    `heavy` are the people who may be over it: how many outputs each judged without being asked, and the sum of their
-    shares (an output of k voters is a k-th of each). A person's weight is at most the greater of `always` outputs and
-    `most` of the capped whole T: T = rest + sum(min(n_i, max(always, most * T))). Starting from the uncapped whole, the
-    sum falls to the greatest T that satisfies this. All votes of a capped person weigh the same: none is thrown away,
-    so it does not matter which they gave first. The interval is then made with T, which is never more than Kish's
-    effective sample size (Survey Sampling, 1965, 11.7) of these weights: T^2 / sum(a_i^2 n_i) >= T as all a_i <= 1.
+    `heavy` are the people who judged most without being asked: how many outputs each, and the sum of their shares (an
+    output of k voters is a k-th of each). The most active one may weigh as much as makes `most` of the capped whole
+    (most / (1 - most) of what the others judged), as much as the next most active one, or `always` outputs, whichever
+    is most. All their votes then weigh the same, a_i < 1: none is thrown away, so it does not matter which came first.
+    The interval is made with the capped whole T, never more than Kish's effective sample size of these weights (Survey
+    Sampling, 1965, 11.7): T^2 / sum(a_i^2 n_i) >= T, because all a_i <= 1.
     """
-    rest = max(0.0, n - sum(each for each, _ in heavy))
-    whole = n
-    for _ in range(500):
-        bound = max(always, most * whole)
-        lower = rest + sum(min(each, bound) for each, _ in heavy)
-        if lower >= whole - 1e-9:
-            break
-        whole = lower
-    bound = max(always, most * whole)
-    cut = lost = 0.0
-    for each, good in heavy:
-        if each > bound + 1e-9:
-            cut += each - bound
-            lost += good * (1 - bound / each)
-    return Weighed(max(0.0, n - cut), max(0.0, total - lost), cut)
+    ranked = sorted(heavy, reverse=True)
+    if not ranked:
+        return Weighed(n, total)
+    (first, good), second = ranked[0], ranked[1][0] if len(ranked) > 1 else 0.0
+    others = max(0.0, n - first)
+    bound = max(always, second, others * most / (1 - most) if most < 1 else first)
+    if first <= bound:
+        return Weighed(n, total)
+    return Weighed(others + bound, max(0.0, total - good * (1 - bound / first)), first - bound)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def test_the_folded_row_says_what_status_shows(db: Database, clock: MovedClock) 
         agent = make_agent(tx, now - timedelta(days=60))
         people = [make_person(tx, f"p{number}", now) for number in range(2)]
         for number in range(40):
-            rate(tx, now, make_output(tx, agent, now - timedelta(hours=number)), people[0], number % 10 != 0)
+            rate(tx, now, make_output(tx, agent, now - timedelta(hours=number)), people[number % 2], number % 10 != 0)
         counts = Counts()
         counts.add(agent.id, "UTC", counting.RUNS, now - timedelta(minutes=5), 3, 900)
         counts.add(agent.id, "UTC", counting.RUNS_FAILED, now - timedelta(minutes=5), 1)
@@ -137,7 +137,7 @@ def test_the_folded_row_says_what_status_shows(db: Database, clock: MovedClock) 
         assert len(facts["series"]["days"]) == 14
         assert facts["series"]["judged"][-4:] == [0, 7, 24, 9]
         assert facts["scores"]["people.volunteers"]["trailing"]["n"] == 40
-        assert facts["scores"]["people.sampled"]["trailing"] == {"share": None, "low": 0.0, "high": 1.0, "n": 0}
+        assert facts["scores"]["people.sampled"]["trailing"] == {"share": None, "low": 0.0, "high": 1.0, "n": 0, "cut": 0}
         assert row.refresh_at == datetime(2026, 11, 21, tzinfo=UTC)
         assert reading.recent(tx, agent.id, now - timedelta(hours=1), now).runs == 3
     with db.transaction() as tx:
@@ -222,7 +222,7 @@ def test_the_baseline_is_frozen_once_and_the_decision_is_recorded(db: Database, 
         for number in range(45 * 12):
             output = make_output(tx, agent, start + timedelta(days=number // 12))
             good = number % 10 != 0 if number // 12 < 28 else number % 2 == 0
-            given.append(RatingIn(agent.id, output.id, "lea@example.com", good, None, None, None, output.occurred_at))
+            given.append(RatingIn(agent.id, output.id, f"p{number % 4}@example.com", good, None, None, None, output.occurred_at))
         rate_many(tx, clock.now(), given, live=False)
         mark_dirty(tx, clock.now(), [agent.id])
     fold(db, clock.now())
