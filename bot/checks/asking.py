@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -19,6 +18,7 @@ from bot.checks.kinds.http import AnswerFacts, HttpSpec
 from bot.checks.kinds.prometheus import PrometheusSpec
 from bot.checks.kinds.upstream import UpstreamSpec
 from bot.clock import Clock
+from bot.trust import trusted
 
 BODY = 64 * 1024  # bytes read of an answer
 ADDRESSES = 3  # of one name that are tried
@@ -39,14 +39,6 @@ async def resolve_name(host: str, port: int) -> list[str]:
     """The IP addresses of a host name."""
     found = await asyncio.get_running_loop().run_in_executor(_names, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(each[4][0]) for each in found))
-
-
-@lru_cache(maxsize=1)
-def trusted() -> ssl.SSLContext:
-    """Whose certificates are believed: those of the machine (also SSL_CERT_FILE), and httpx's own. Made once: it takes 20 ms."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.load_default_certs()
-    return context
 
 
 async def ask(spec: Probed, clock: Clock, resolve: Resolve = resolve_name, trust: ssl.SSLContext | None = None) -> AnswerFacts:

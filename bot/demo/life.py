@@ -26,6 +26,7 @@ from bot.lanes import Lanes
 from bot.people.flows import actor_of
 from bot.people.tokens import mint_token
 from bot.tables import Agent, AgentOwner, DigestTimer, Mark, Person, Token
+from bot.trust import trusted
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ async def living(lanes: Lanes, clock: Clock, ids: Ids, base_url: str, *, first: 
     The loops `turn` once the others were heard: a demo begun at night would else open with their silence.
     """
     text = await lanes.write(lambda tx: _fresh_token(tx, clock.now(), ids))
-    async with httpx.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {text}"}, timeout=10) as client:
+    async with httpx.AsyncClient(verify=trusted(), base_url=base_url, headers={"Authorization": f"Bearer {text}"}, timeout=10) as client:
         if first:
             await _send(client, story.first_words(clock.now()))
         turn()

@@ -22,6 +22,7 @@ from bot.routes.outcome import Kind, Outcome
 from bot.routes.webhook import key_of_agent, post, sign
 from bot.signing import Signer
 from bot.tables import Agent, Request
+from bot.trust import trusted
 
 AT_ONCE = 20
 LEASE = timedelta(seconds=60)  # whoever claimed it and died: somebody else tries again
@@ -48,7 +49,7 @@ class Hooks:
         self._lanes = lanes
         self._clock = clock
         self._signer = signer
-        self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
+        self._client = httpx.AsyncClient(verify=trusted(), timeout=timeout, follow_redirects=False)
 
     async def step(self, now: datetime) -> bool:
         """Tell those that are due, all at once; says whether there were any."""

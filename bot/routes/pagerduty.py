@@ -11,6 +11,7 @@ import orjson
 from bot.routes.outcome import Letter, Outcome
 from bot.routes.webhook import post
 from bot.routes.words import first_line, plain_words
+from bot.trust import trusted
 
 SUMMARY = 1024
 
@@ -22,7 +23,7 @@ class PagerDutyRoute:
 
     def __init__(self, url: str = "https://events.pagerduty.com/v2/enqueue", *, timeout: float = 10.0) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
+        self._client = httpx.AsyncClient(verify=trusted(), timeout=timeout, follow_redirects=False)
 
     async def deliver(self, letter: Letter) -> Outcome:
         event = {

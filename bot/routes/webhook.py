@@ -13,6 +13,7 @@ from bot.clock import Clock
 from bot.routes.outcome import Kind, Letter, Outcome
 from bot.routes.words import first_line, plain_words
 from bot.signing import Signer
+from bot.trust import trusted
 
 # httpx logs whole addresses at INFO, and an address can hold a secret.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -29,7 +30,7 @@ class WebhookRoute:
     def __init__(self, signer: Signer, clock: Clock, *, timeout: float = 10.0) -> None:
         self._signer = signer
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
+        self._client = httpx.AsyncClient(verify=trusted(), timeout=timeout, follow_redirects=False)
 
     async def deliver(self, letter: Letter) -> Outcome:
         now = self._clock.now()

@@ -22,6 +22,7 @@ from bot.jobs import KIND_SPECS, jobs_of, open_things
 from bot.outbox.rules import Rhythm
 from bot.people.tokens import mint_token
 from bot.settings import Settings
+from bot.trust import trusted
 from bot.workspace import Workspace, serve
 from tests.kit.server import serving
 
@@ -130,7 +131,7 @@ async def town(database_url: str, clock: MovedClock, *, rhythm: Rhythm | None = 
                 await house.open()
                 await house.read_directory(clock.now())
                 text = await house.lanes.write(lambda tx: mint_token(tx, clock.now(), house.ids, name="test", scopes=["events", "read", "import"], agents=None)[0])
-                async with httpx.AsyncClient(base_url=url) as http:
+                async with httpx.AsyncClient(verify=trusted(), base_url=url) as http:
                     yield Town(ws, house, clock, url, http, text)
         finally:
             await house.close()

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.trust import trusted
+
 
 def need(program: str) -> str:
     """Where the program is; skips the test where it is not installed."""
@@ -40,7 +42,7 @@ async def running(command: list[str], ready: str, folder: Path) -> AsyncIterator
     log = folder / "server.log"
     process = await asyncio.to_thread(_begin, command, folder, log)
     try:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(verify=trusted(), trust_env=False) as http:
             for _ in range(600):
                 with contextlib.suppress(httpx.HTTPError):
                     if (await http.get(ready)).status_code == 200:

@@ -25,6 +25,7 @@ from bot.routes.webhook import key_of_agent, post, sign
 from bot.settings import secret_named
 from bot.signing import Signer
 from bot.tables import FeedbackLetter
+from bot.trust import trusted
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +98,7 @@ class Telling:
 
     async def _post(self, letter: Addressed) -> Outcome:
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._timeout, follow_redirects=False)
+            self._client = httpx.AsyncClient(verify=trusted(), timeout=self._timeout, follow_redirects=False)
         if letter.store is None:
             return await self._to_agent(letter)
         try:
