@@ -66,14 +66,14 @@ def _channel(action_id: str, initial: str = "") -> dict[str, Any]:
     return {**chosen, "initial_conversation": initial} if initial else chosen
 
 
-def add_view(*, me: str, channel: str = "") -> dict[str, Any]:
+def add_view(*, me: str, channel: str = "", name: str = "", unowned: int = 0) -> dict[str, Any]:
     """Adding an agent: the two owners are asked at once, and must say yes themselves."""
     templates = [option(each.title, name, each.about) for name, each in TEMPLATES.items()]
     return modal(
         "Add an agent",
         [
             section("An agent is any AI system that does work here. Two people answer for it, and each is asked to accept."),
-            input_block("name", "Name", text_input("name", most=120, placeholder="Support triage"), hint="As people call it"),
+            input_block("name", "Name", text_input("name", most=120, placeholder="Support triage", initial=name), hint="As people call it"),
             input_block("department", "Department", text_input("department", most=120, placeholder="Customer service"), optional=True),
             input_block("business", "Business owner", _person("business", me), hint="Answers for the outcome: is its work worth using?"),
             input_block("operations", "Operations owner", _person("operations"), hint="Keeps it running, and is called first when a check fails"),
@@ -84,6 +84,7 @@ def add_view(*, me: str, channel: str = "") -> dict[str, Any]:
         ],
         callback_id="agents.add",
         submit="Add",
+        metadata=f"unowned:{unowned}" if unowned else "",
     )
 
 
@@ -117,15 +118,22 @@ def curl_line(base_url: str, slug: str, token: str, now: datetime) -> str:
     return f"curl -sS {base_url}/v1/events -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{event}'"
 
 
-def added_view(*, name: str, slug: str, channel: str, in_channel: bool, token: str, curl: str) -> dict[str, Any]:
+def otel_lines(base_url: str, token: str) -> str:
+    """The two variables by which any OpenTelemetry exporter finds us (over HTTP, which nearly all speak unasked)."""
+    return f"OTEL_EXPORTER_OTLP_ENDPOINT={base_url}\nOTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20{token}"
+
+
+def added_view(*, name: str, slug: str, channel: str, in_channel: bool, token: str, curl: str, otel: str = "") -> dict[str, Any]:
     """Shown once, to the person who added the agent alone: the token is kept nowhere."""
     blocks: list[Block] = [
         section(f"*{escape(name)}* is here, with the id `{slug}`. Its owners are being asked to accept, and <#{channel}> shows it."),
-        section("*Its token.* Copy it now: it is shown this once and kept nowhere. It may send events of this agent and do nothing else."),
+        section("*Its token.* Copy it now: it is shown this once and kept nowhere. It may send events and telemetry of this agent and do nothing else."),
         section(f"```{token}```"),
         section("*Say hello.* Paste this into a terminal; I answer in the channel as soon as I hear it."),
         section(f"```{escape(curl)}```"),
     ]
+    if otel:
+        blocks += [section("*Or let it speak OpenTelemetry.* Two variables for its program, nothing else:"), section(f"```{escape(otel)}```")]
     if not in_channel:
         blocks.append(section(f"I am not in <#{channel}> yet. Please invite me there: `/invite @aiops`."))
     blocks.append(context(f"Everything about it: `/aiops agent {slug}`. To keep it in a file: `aiops export config`."))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents import flows, forms, owners, telling
+from bot.agents import flows, forms, owners, telling, unowned
 from bot.agents.introductions import introduce
-from bot.agents.reading import ROLES, agent_by_slug, agents_of, find_agents, find_channel, owners_named, spec_of
+from bot.agents.reading import (
+    ROLES,
+    agent_by_slug,
+    agents_of,
+    find_agents,
+    find_channel,
+    find_removed,
+    owners_named,
+    retired_words,
+    spec_of,
+)
 from bot.agents.resolve import why_not_person
 from bot.agents.spec import AgentSpec
 from bot.clock import Ids
@@ -30,6 +40,8 @@ STAGE_MEANS = {
     "retired": "no longer at work",
 }
 
+
+BACK_WITHIN = timedelta(days=30)  # how long a retired agent may be brought back
 
 # --- answers to a naming -----------------------------------------------------------------------------------------
 
@@ -88,6 +100,8 @@ def agent(tx: Session, press: Press) -> Answer:
         return Ask(forms.add_view(me=press.actor.slack_id or "", channel=here.slack_id if here is not None and not here.is_archived else ""))
     words = " ".join(press.words)
     found = find_agents(tx, words)
+    if not found and (gone := find_removed(tx, words)) is not None and gone.archived_at is not None:
+        return Tell(telling.removed(gone.name, gone.slug, gone.archived_at, retired_words(tx, [gone.id]).get(gone.id, "")))
     if len(found) != 1:
         return Tell(telling.which(words, [(each.name, each.slug) for each in found]))
     return Tell(_shown(tx, press, found[0]), share=True)
@@ -112,17 +126,21 @@ def _shown(tx: Session, press: Press, found: Agent) -> Any:
     stage = tx.scalars(select(Stage).where(Stage.agent_id == found.id)).one()
     by = tx.get(Person, stage.by_id) if stage.by_id else None
     asked = tx.execute(
-        select(Handover.role, Person.name, Handover.asked_at).join(Person, Person.id == Handover.person_id).where(Handover.agent_id == found.id, Handover.closed_at.is_(None))
-    )
+        select(Handover.role, Person.name, Handover.asked_at, Handover.id)
+        .join(Person, Person.id == Handover.person_id)
+        .where(Handover.agent_id == found.id, Handover.closed_at.is_(None))
+        .order_by(Handover.id)
+    ).all()
     roles = roles_of(tx, press.actor, found.id, channel_id=found.channel_id)
     row = telling.Shown(
         name=found.name, slug=found.slug, department=found.department, about=spec.about, owners=owners_named(tx, found),
-        handovers=tuple((role, name, at) for role, name, at in asked), stage=stage.stage, stage_means=STAGE_MEANS[stage.stage],
+        handovers=tuple((role, name, at) for role, name, at, _ in asked), asked_rows=tuple(row.id for row in asked), stage=stage.stage, stage_means=STAGE_MEANS[stage.stage],
         stage_since=stage.since, stage_by=by.name if by else "aiops-bot", stage_why=stage.reason, channel_id=found.channel_id,
         checks=tuple((name, str(check.get("kind", "")), str(check.get("severity") or "")) for name, check in spec.checks.items()),
         runbook=spec.runbook, target=spec.target, in_file=found.in_file,
+        back_until=stage.since + BACK_WITHIN if stage.stage == "retired" and press.now <= stage.since + BACK_WITHIN else None,
     )  # fmt: skip
-    return telling.shown(row, may_name=may(roles, Act.NAME_OWNER), may_test=may(roles, Act.TEST_PAGE))
+    return telling.shown(row, may_name=may(roles, Act.NAME_OWNER), may_test=may(roles, Act.TEST_PAGE), may_retire=may(roles, Act.RETIRE))
 
 
 def ask_name(tx: Session, press: Press) -> Answer:
@@ -205,13 +223,14 @@ def adder(ids: Ids, base_url: str) -> Handler:
                 "channel": channel.slack_id,
                 "outputs": template.outputs,
                 "checks": forms.checks_of(str(values["template"]), str(values.get("url") or "").strip()),
+                **({"telemetry": telemetry} if (telemetry := unowned.telemetry_of(tx, press.value)) else {}),
                 **({"runbook": runbook} if (runbook := str(values.get("runbook") or "").strip()) else {}),
             }
         )
-        flows.add_agent(tx, press.now, slug, spec, channel.slack_id, people, by_id=press.actor.person_id)
-        text, _ = mint_token(tx, press.now, ids, name=f"{name}, made when it was added", scopes=["events"], agents=[slug], expires_at=None, by=press.actor.person_id)
+        unowned.registered(tx, press.now, press.value, flows.add_agent(tx, press.now, slug, spec, channel.slack_id, people, by_id=press.actor.person_id))
+        text, _ = mint_token(tx, press.now, ids, name=f"{name}, made when it was added", scopes=["events", "telemetry"], agents=[slug], expires_at=None, by=press.actor.person_id)
         curl = forms.curl_line(base_url, slug, text, press.now)
-        return Ask(forms.added_view(name=name, slug=slug, channel=channel.slack_id, in_channel=channel.is_member, token=text, curl=curl), how="update")
+        return Ask(forms.added_view(name=name, slug=slug, channel=channel.slack_id, in_channel=channel.is_member, token=text, curl=curl, otel=forms.otel_lines(base_url, text)), how="update")
 
     return add
 
@@ -236,12 +255,13 @@ ACTIONS: dict[str, Handler] = {
     "agents.more": turn,
     "agents.earlier": turn,
     "agents.name": ask_name,
+    **unowned.ACTIONS,
 }
 # `agent` is one of the words of the status room, which puts the chart beside it.
 
 
 def views(ids: Ids, base_url: str) -> dict[str, Handler]:
     """The forms; the one that adds an agent needs to make a token and to say where to send events."""
-    return {"agents.add": adder(ids, base_url), "agents.name": named}
+    return {"agents.add": adder(ids, base_url), "agents.name": named, **unowned.VIEWS}
 
 

@@ -32,6 +32,7 @@ class AgentRef:
     seen: set[tuple[str, str]] = field(default_factory=set)
     read_at: float = 0.0
     troubled: bool = False  # a check of its runs fails: the next run may end that, so it is looked at at once
+    trace_outputs: bool = True  # an answer seen in a trace is an output
     retired: str = ""  # when, by whom and why, where it is no longer at work
     ordered: str = ""  # the stage in force, where a check sees to it that runs obey it
 
@@ -41,7 +42,7 @@ def agent_ref(agent: Agent) -> AgentRef:
     spec = agent.spec or {}
     keep = (spec.get("data") or {}).get("store_text") is not False
     rules = {name: EvaluationSpec.model_validate(rule) for name, rule in (spec.get("evaluations") or {}).items()}
-    return AgentRef(agent.id, agent.slug, agent.zone, agent.heard_at is not None, agent.archived_at is not None, rules, keep)
+    return AgentRef(agent.id, agent.slug, agent.zone, agent.heard_at is not None, agent.archived_at is not None, rules, keep, trace_outputs=(spec.get("telemetry") or {}).get("outputs") is not False)
 
 
 def read_agents(tx: Session, slugs: Iterable[str]) -> list[AgentRef]:

@@ -35,35 +35,35 @@ class SenderLeft(Exception):
 
 
 
-def _too_large(unread: bool) -> BadBody:
-    return BadBody(413, "too_large", f"the body is larger than {DECODED // 1024 // 1024} MiB after inflating: send it in several requests", unread=unread)
+def _too_large(unread: bool, most: int) -> BadBody:
+    return BadBody(413, "too_large", f"the body is larger than {most // 1024 // 1024} MiB after inflating: send it in several requests", unread=unread)
 
 
 def _too_many() -> BadBody:
     return BadBody(413, "too_many", f"more than {EVENTS:,} events in one request: send them in several")
 
 
-async def read_body(receive: Receive, encoding: str, told_length: int | None) -> bytes:
+async def read_body(receive: Receive, encoding: str, told_length: int | None, most: int = DECODED) -> bytes:
     """The whole body, inflated; raises BadBody as soon as it is known to be too large."""
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise BadBody(415, "encoding", f"content-encoding {encoding[:50]!r} is not taken: send gzip, or none")
-    if told_length is not None and told_length > DECODED:
-        raise _too_large(True)
+    if told_length is not None and told_length > most:
+        raise _too_large(True, most)
     inflate = _Inflate() if encoding in ("gzip", "x-gzip") else None
     first = await _chunk(receive)
     if inflate is None and not first[1]:
-        if len(first[0]) > DECODED:
-            raise _too_large(False)
+        if len(first[0]) > most:
+            raise _too_large(False, most)
         return first[0]  # nearly every single event
     parts: list[bytes] = []
     size, (chunk, more) = 0, first
     while True:
         for start in range(0, len(chunk), _STEP):
             piece = chunk[start : start + _STEP]
-            plain = inflate.step(piece, DECODED - size) if inflate else piece
+            plain = inflate.step(piece, most - size) if inflate else piece
             size += len(plain)
-            if size > DECODED:
-                raise _too_large(more)
+            if size > most:
+                raise _too_large(more, most)
             parts.append(plain)
             if inflate:
                 await asyncio.sleep(0)  # a bomb inflates slowly: let the others in between

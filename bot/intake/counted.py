@@ -11,6 +11,7 @@ from bot.intake.runs import Run
 from bot.quality import counting
 from bot.quality.counting import Counts, add_to
 from bot.stats import bin_of
+from bot.tables import Run as RunRow
 
 _PLAIN = {"output": counting.OUTPUTS, "evaluation": counting.EVALUATIONS, "measure": counting.MEASURES, "change": counting.CHANGES}
 _cost_metric = lru_cache(counting.cost_metric)
@@ -56,3 +57,18 @@ def _count_run(bucket: dict[tuple[str, int], list[int]], event: Run, ms: int | N
         add_to(bucket, _cost_metric(cost.currency), 1, cost.amount, _cost_bin(cost.amount))
     if given is not None and given.rejected:
         add_to(bucket, counting.INPUTS_REJECTED, 1, given.rejected)
+
+
+def recount(counts: Counts, run: RunRow, zone: str, sign: int) -> None:
+    """Add a stored run's figures once more, or (with -1) take them back: for runs that are corrected as their traces grow."""
+    bucket = counts.bucket(run.agent_id, zone, run.occurred_at)
+    add_to(bucket, counting.RUNS, sign, sign * (run.ms or 0))
+    if run.status == "failed":
+        add_to(bucket, counting.RUNS_FAILED, sign)
+    if run.ms is not None:
+        add_to(bucket, counting.RUN_MS, sign, sign * run.ms, _bin_of(run.ms))
+    for metric, tokens in ((counting.TOKENS_INPUT, run.tokens_in), (counting.TOKENS_CACHED, run.tokens_cached), (counting.TOKENS_OUTPUT, run.tokens_out)):
+        if tokens:
+            add_to(bucket, metric, sign, sign * tokens)
+    if run.nano is not None and run.currency is not None:
+        add_to(bucket, _cost_metric(run.currency), sign, sign * run.nano, _cost_bin(run.nano))

@@ -128,6 +128,8 @@ class RunEvent(Event):
     topic: Word | None = Field(None, description="What it was about, such as returns: gaps in knowledge are gathered by it.")
     language: Word | None = Field(None, description="Of its outputs, such as en or pt-BR: quality is told apart by it.")
     department: Short | None = Field(None, description="Whose people it worked for: quality is told apart by it.")
+    prompt: Short | None = Field(None, description="The prompt it used, such as greeting v3; one not seen before is noted as a change.")
+    index: Short | None = Field(None, description="The index it looked things up in, such as docs-2026-11; one not seen before is noted as a change.")
     error: Note | None = Field(None, description="What went wrong.")
     input: RunInput | None = None
 

@@ -47,6 +47,7 @@ class Item:
     content: str
     said: Literal["", "accepted", "duplicate"] | Refusal = ""
     ms: int | None = None  # how long a run took, once its row is made
+    more: dict[str, Any] | None = None  # what a trace says of its run beside what an event can say
 
     @property
     def told_as(self) -> str:

@@ -125,6 +125,12 @@ def run_row(item: Item, event: Run, received: Any, stamp: Stamp) -> Row:
         extra["language"] = event.language
     if event.department is not None:
         extra["department"] = event.department
+    if event.prompt is not None:
+        extra["prompt"] = event.prompt
+    if event.index is not None:
+        extra["index"] = event.index
+    if item.more is not None:
+        extra.update(item.more)
     return (
         item.agent.id,
         event.id,

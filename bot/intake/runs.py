@@ -71,6 +71,8 @@ class Run(Struct, forbid_unknown_fields=True, gc=False):
     topic: Word | None = None
     language: Word | None = None
     department: Short | None = None
+    prompt: Short | None = None
+    index: Short | None = None
     error: Note | None = None
     input: RunInput | None = None
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from bot.checks.pings import heartbeats_of, look_after
 from bot.feedback.flows import RatingIn, outputs_arrived, rate_many
 from bot.intake import rows
+from bot.intake.agents import AgentRef
 from bot.intake.bulk import Columns, Key, Row, hold_outputs, insert_new
 from bot.intake.counted import count
 from bot.intake.events import (
@@ -28,6 +29,7 @@ from bot.intake.once import fresh_of, insert_once, output_ids_of, people_of
 from bot.intake.places import heard_as, take_over
 from bot.intake.requests import asked, withdrawn
 from bot.intake.runs import Run
+from bot.intake.telemetry.storing import make_due
 from bot.intake.work import Learned, Work
 from bot.quality.counting import CHANGES, OUTPUTS
 from bot.quality.flows import mark_dirty, reobserve
@@ -77,29 +79,41 @@ def _runs(work: Work, items: list[Item]) -> None:
         made.append((item, rows.run_row(item, event, work.received, work.stamp)))
     insert_once(work, rows.RUNS, made)
     _note_new_names(work, items)
+    traces = sorted({trace_id for item in items if isinstance(item.event, Run) and (trace_id := item.event.trace_id) and item.more is None})
+    if traces:  # what its spans told of the same run is no second one
+        make_due(work.tx, work.now, traces)
 
 
 def _note_new_names(work: Work, items: list[Item]) -> None:
-    """A model or version not seen before is a change, whoever forgot to announce it."""
-    new: dict[Key, tuple[Item, tuple[str, str], Row]] = {}
+    new: list[NewName] = []
     for item in items:
         event, agent = item.event, item.agent
         assert isinstance(event, Run)
-        for what in (("model", event.model), ("version", event.version)):
-            if what[1] is None or what in agent.seen or item.said != "accepted":
-                continue
-            name, value = what[0], what[1]
-            ext_id = f"seen:{name}:{value}"[:128]
-            row = (agent.id, ext_id, work.stamp(event.at), work.received, "seen", name, value, f"first seen in run {event.id}")
-            new.setdefault((agent.id, ext_id), (item, (name, value), row))
+        for name, value in (("model", event.model), ("version", event.version), ("prompt", event.prompt), ("index", event.index)):
+            if value is not None and (name, value) not in agent.seen and item.said == "accepted":
+                new.append((agent, name, value, event.at, event.id))
+    if new:
+        note_names(work, new)
+
+
+NewName = tuple[AgentRef, str, str, datetime, str]  # of an agent: what, its name, when, in which run
+
+
+def note_names(work: Work, names: Sequence[NewName]) -> None:
+    """A model, version, prompt or index not seen before is a change, whoever forgot to announce it."""
+    new: dict[Key, tuple[NewName, Row]] = {}
+    for named in names:
+        agent, name, value, at, run = named
+        ext_id = f"seen:{name}:{value}"[:128]
+        row = (agent.id, ext_id, work.stamp(at), work.received, "seen", name, value, f"first seen in run {run}")
+        new.setdefault((agent.id, ext_id), (named, row))
     if not new:
         return
-    inserted = insert_new(work.tx, rows.CHANGES, [row for _, _, row in new.values()], want_ids=True) or {}
-    for key, (item, what, _) in new.items():
-        agent = item.agent
-        work.learned.seen.append((agent, what))
+    inserted = insert_new(work.tx, rows.CHANGES, [row for _, row in new.values()], want_ids=True) or {}
+    for key, ((agent, name, value, at, _), _) in new.items():
+        work.learned.seen.append((agent, (name, value)))
         if key in inserted:
-            work.counts.add(agent.id, agent.zone, CHANGES, item.event.at)
+            work.counts.add(agent.id, agent.zone, CHANGES, at)
 
 
 def _outputs(work: Work, items: list[Item]) -> None:

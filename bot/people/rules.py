@@ -35,6 +35,7 @@ class Act(StrEnum):
     ACCEPT_ROLE = "accept or decline a role one was named for"
     ADD_AGENT = "add an agent in Slack"
     NAME_OWNER = "name another owner of an agent"
+    RETIRE = "retire an agent, or bring it back"
     TEST_PAGE = "send oneself a test page"
     TRY_ROUTES = "try whether calls reach oneself, by each route"
     REVIEW = "mark a digest as reviewed"
@@ -59,6 +60,8 @@ class Act(StrEnum):
     TAKE_REQUEST = "claim or answer what an agent hands over"
     DECIDE_REQUEST = "approve or reject what an agent asks"
     UNDO_APPROVAL = "take an approval back"
+    REBASELINE = "set a new baseline, or say that a drift is known"
+    IGNORE_TRAFFIC = "set traffic of an unowned agent aside"
     AWAY = "declare one's own absence"
     ON_CALL = "take, give or take back a shift of a rotation"
 
@@ -81,6 +84,7 @@ RULES: dict[Act, Rule] = {
     Act.ACCEPT_ROLE: Rule(_OWNERS | {Role.SPONSOR}, "Only the person who was named can answer this."),
     Act.ADD_AGENT: Rule(_ANY_MEMBER, "Agents are added by full members of this workspace."),
     Act.NAME_OWNER: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Owners are named by the present owners of the agent, or by a lead."),
+    Act.RETIRE: Rule(frozenset({Role.BUSINESS, Role.OPERATIONS, Role.LEAD}), "An agent is retired, or brought back, by its business owner, its operations owner, or a lead."),
     Act.TEST_PAGE: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Test pages are for the owners of this agent."),
     Act.TRY_ROUTES: Rule(_ANY_MEMBER, "Test calls go to full members of this workspace."),
     Act.REVIEW: Rule(_OWNERS, "This is for the owners of this agent."),
@@ -105,6 +109,8 @@ RULES: dict[Act, Rule] = {
     Act.DECIDE_REQUEST: Rule(frozenset({Role.NAMED}), "Only those named for it may decide this, and nobody decides what they triggered themselves."),
     Act.UNDO_APPROVAL: Rule(_OWNERS | {Role.NAMED, Role.LEAD}, "An approval is taken back by those who may give it, an owner of the agent, or a lead."),
     Act.FOLLOW_UP: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A follow-up is closed or changed by whoever has it, an owner of the agent, the incident's lead, or a lead."),
+    Act.REBASELINE: Rule(_OWNERS | {Role.LEAD}, "A baseline is set anew by an owner of the agent, or by a lead."),
+    Act.IGNORE_TRAFFIC: Rule(frozenset({Role.LEAD}), "Traffic that nobody owns is set aside by a lead; anybody may register it."),
     Act.AWAY: Rule(_ANY_MEMBER, "Absences are for full members of this workspace."),
     Act.ON_CALL: Rule(frozenset({Role.ROTATION, Role.LEAD}), "Shifts are changed by the people of the rotation, or by a lead."),
 }
