@@ -1,94 +1,180 @@
-"""Building one person's App Home from folded rows: bounded looks."""
+"""Building one person's App Home from folded rows: bounded looks, however large the fleet and its history."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import ROLE_WORDS, agents_of
+from bot.agents.reading import ROLE_WORDS, agents_of, owners_named_of
 from bot.blocks import header, section
+from bot.calendars import day_before, local_day
+from bot.charts.words import spark_of
 from bot.feedback.messages import Shown
 from bot.feedback.reading import shown
-from bot.home.messages import MOST_AGENTS, Home, Mine, view
+from bot.home.became import became_of
+from bot.home.facts import Fleet, Home, Mine, OpenPage, Rated, Turned, turned
+from bot.home.messages import view
+from bot.ladders.unreached import unreached
 from bot.lists.reading import items_for
-from bot.paging.scope import on_pages, pages_by_agent
+from bot.paging.scope import on_pages
 from bot.people.flows import Actor, lead_ids, roles_of
 from bot.people.rules import RULES, Act, may
-from bot.quality.fleet import unconfirmed_count, verdict_counts
+from bot.quality.charting import charts_of
+from bot.quality.fleet import unconfirmed_count, unconfirmed_names, verdict_counts
 from bot.quality.rules import TRAILING, Verdict
-from bot.tables import Agent, AgentNow, AgentOwner, Channel, OutMessage, Output, Problem, Vote
+from bot.tables import (
+    Agent,
+    AgentNow,
+    AgentOwner,
+    Call,
+    Channel,
+    Climb,
+    HomeView,
+    OutMessage,
+    Output,
+    Page,
+    Person,
+    Problem,
+    Vote,
+)
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
 RATEABLE = 3
 LATELY = timedelta(days=30)
-WORST = 5
+JUST_NOW = timedelta(minutes=10)
+PAGES, ITEMS, AGENTS, FLEET, BECAME = 5, 10, 6, 8, 5  # how many of each are shown at once
+CHARTS = 6
+NAMED = 5
 
 
 def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
     """The App Home of this person as it should stand now."""
     if not may(roles_of(tx, actor, None), Act.SEE):
         return {"type": "home", "blocks": [header("Welcome"), section(RULES[Act.SEE].else_ask)]}
+    return view(home_of(tx, actor, now))
+
+
+def home_of(tx: Session, actor: Actor, now: datetime) -> Home:
+    """The same as values."""
+    at = tx.scalars(select(HomeView.pages).where(HomeView.person_id == actor.person_id)).first() or {}
     roles = agents_of(tx, actor.person_id)
     held = select(AgentOwner.agent_id).where(AgentOwner.person_id == actor.person_id, AgentOwner.until.is_(None))
-    mine = _agents(tx, Agent.id.in_(held), roles, MOST_AGENTS)
+    mine_turned = turned(at, "mine", AGENTS, len(roles))
+    rows = _agents(tx, Agent.id.in_(held), mine_turned)
+    # Up to yesterday: the picture then stays the same all day, however many votes come in.
+    charts = charts_of(tx, now, [agent for agent, _ in rows], day_before(local_day(now, actor.zone)))
+    mine = _told(tx, rows, roles, {agent_id: spark_of(chart, 14) for agent_id, chart in charts.items()})
+    pages, pages_turned = _pages(tx, actor, at)
+    items = [item for item in items_for(tx, now, actor.person_id) if not item.key.startswith("page:")]
+    items_turned = turned(at, "list", ITEMS, len(items))
+    became, counts = became_of(tx, now, actor.person_id)
+    became_turned = turned(at, "ratings", BECAME, len(became))
     votes = select(func.count()).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
-    lead = actor.person_id in lead_ids(tx)
-    counts = verdict_counts(tx) if lead else None
-    bad = AgentNow.verdict.not_in((Verdict.WORTH_USING, Verdict.PAUSED, Verdict.LEARNING))
-    return view(
-        Home(
-            mine=mine,
-            more=max(len(roles) - len(mine), 0),
-            items=tuple(items_for(tx, now, actor.person_id)),
-            rateable=_rateable(tx, actor),
-            rated=int(tx.scalar(votes) or 0),
-            rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
-            fleet=counts,
-            worst=_agents(tx, bad, {}, WORST) if lead else (),
-            unconfirmed=unconfirmed_count(tx) if lead else 0,
-        )
-    )
+    return Home(
+        mine=mine, mine_turned=mine_turned, charts=tuple(charts[agent.id] for agent, _ in rows if agent.id in charts)[:CHARTS],
+        pages=pages, pages_turned=pages_turned, items=tuple(items[items_turned.first : items_turned.last]), items_turned=items_turned,
+        rateable=_rateable(tx, actor), just_rated=_just_rated(tx, now, actor),
+        rated=int(tx.scalar(votes) or 0), rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
+        became=tuple(became[became_turned.first : became_turned.last]), became_turned=became_turned, became_counts=counts,
+        fleet=_fleet(tx, now, at, roles) if actor.person_id in lead_ids(tx) else None,
+    )  # fmt: skip
 
 
-def _agents(tx: Session, chosen: ColumnElement[bool], roles: dict[int, list[str]], most: int) -> tuple[Mine, ...]:
-    """The worst of the chosen agents; those with an open page come first."""
+def _agents(tx: Session, chosen: ColumnElement[bool], at: Turned) -> list[tuple[Agent, AgentNow | None]]:
+    """One page of the chosen agents, worst first; those on an open page come before the others."""
     base = select(Agent, AgentNow).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None), chosen)
     worst = func.coalesce(AgentNow.rank, 250).desc()
     paged = Agent.id.in_(on_pages().with_only_columns(Problem.agent_id))
-    rows = [(agent, now) for agent, now in tx.execute(base.where(paged).order_by(worst, Agent.id).limit(most))]
-    if len(rows) < most:
-        rows += [(agent, now) for agent, now in tx.execute(base.where(~paged).order_by(worst, Agent.id).limit(most - len(rows)))]
-    pages = {agent_id: found[0] for agent_id, found in pages_by_agent(tx, [agent.id for agent, _ in rows]).items()}
+    rows: list[tuple[Agent, AgentNow | None]] = [(agent, now) for agent, now in tx.execute(base.where(paged).order_by(worst, Agent.id).limit(at.per).offset(at.first))]
+    if len(rows) < at.per:
+        before = tx.scalar(select(func.count()).select_from(Agent).outerjoin(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.archived_at.is_(None), chosen, paged)) or 0
+        rest = base.where(~paged).order_by(worst, Agent.id).limit(at.per - len(rows)).offset(max(at.first - before, 0))
+        rows += [(agent, now) for agent, now in tx.execute(rest)]
+    return rows
+
+
+def _told(tx: Session, rows: list[tuple[Agent, AgentNow | None]], roles: dict[int, list[str]], sparks: dict[int, str]) -> tuple[Mine, ...]:
+    ids = [agent.id for agent, _ in rows]
+    if not ids:
+        return ()
+    owners = owners_named_of(tx, ids)
+    problems: dict[int, list[str]] = defaultdict(list)
+    opened = select(Problem.agent_id, Problem.title).where(Problem.agent_id.in_(ids), Problem.closed_at.is_(None), Problem.quiet_until.is_(None))
+    for agent_id, title in tx.execute(opened.order_by(Problem.since).limit(500)):
+        problems[agent_id].append(title)
+    calling = set(tx.scalars(on_pages(unanswered=True).with_only_columns(Problem.agent_id).where(Problem.agent_id.in_(ids))))
     found = []
     for agent, now in rows:
-        page = pages.get(agent.id)
+        names = owners[agent.id]
+        window = int(((now.facts or {}).get("windows") or {}).get("evaluations" if now.machine else "people", TRAILING)) if now else TRAILING
         found.append(
             Mine(
-                slug=agent.slug,
-                name=agent.name,
-                roles=tuple(ROLE_WORDS[role] for role in roles.get(agent.id, [])),
-                verdict=now.verdict if now else Verdict.LEARNING.value,
-                why=now.why if now else "nothing has been looked at yet",
-                share=now.share if now else None,
-                low=now.low if now else None,
-                high=now.high if now else None,
-                n=now.n if now else 0,
-                machine=now.machine if now else False,
-                days=int((now.facts.get("windows") or {}).get("evaluations" if now.machine else "people", TRAILING)) if now else TRAILING,
-                page=f"page:{page.id}" if page else None,
-                acknowledged=page is not None and page.acked_at is not None,
+                agent.slug, agent.name, tuple(ROLE_WORDS[role] for role in roles.get(agent.id, [])),
+                now.verdict if now else Verdict.LEARNING.value, (now.why if now else "") or "nothing has been looked at yet",
+                now.share if now else None, now.low if now else None, now.high if now else None, now.n if now else 0, now.machine if now else False, window,
+                sparks.get(agent.id, ""), next(iter(problems[agent.id]), ""), len(problems[agent.id]), agent.id in calling,
+                names.operations.name if names.operations else "", names.business.name if names.business else "",
+                tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
-        )
+        )  # fmt: skip
     return tuple(found)
+
+
+def _pages(tx: Session, actor: Actor, at: dict[str, int]) -> tuple[tuple[OpenPage, ...], Turned]:
+    """The open pages about their agents, that call them, or that they have: those that wait for somebody first."""
+    me = actor.person_id
+    held = select(AgentOwner.agent_id).where(AgentOwner.person_id == me, AgentOwner.until.is_(None))
+    theirs = on_pages().with_only_columns(Problem.page_id).where(Problem.agent_id.in_(held))
+    called = select(Climb.subject_id).join(Call, Call.climb_id == Climb.id).where(Climb.subject_kind == "page", Climb.stopped_at.is_(None), Call.person_id == me)
+    concerns = Page.id.in_(theirs) | Page.id.in_(called) | (Page.acked_by == me)
+    chosen = (Page.resolved_at.is_(None), Page.test.is_(False), Page.parent_id.is_(None), concerns)
+    shown = turned(at, "pages", PAGES, int(tx.scalar(select(func.count()).select_from(Page).where(*chosen)) or 0))
+    rows = tx.execute(
+        select(Page, Agent, Person.name)
+        .join(Agent, Agent.id == Page.agent_id)
+        .outerjoin(Person, Person.id == Page.acked_by)
+        .where(*chosen)
+        .order_by(Page.acked_at.is_not(None), Page.quiet_until.is_not(None), Page.opened_at, Page.id)
+        .limit(PAGES)
+        .offset(shown.first)
+    ).all()
+    problems: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    opened = select(Problem.page_id, Problem.agent_id, Problem.title).where(Problem.page_id.in_([page.id for page, _, _ in rows]), Problem.closed_at.is_(None), Problem.under_id.is_(None))
+    for page_id, agent_id, title in tx.execute(opened.order_by(Problem.since).limit(2000)):
+        if page_id is not None:
+            problems[page_id].append((agent_id, title))
+    found = []
+    for page, agent, name in rows:
+        others = len({agent_id for agent_id, _ in problems[page.id]} - {agent.id})
+        title = problems[page.id][0][1] if problems[page.id] else "its problems have just recovered"
+        found.append(
+            OpenPage(
+                page.id, agent.name + (f" and {others} more" if others else ""), agent.slug, title, len(problems[page.id]), page.opened_at,
+                (name or "Somebody") if page.acked_at is not None else None, page.acked_at, page.quiet_until,
+            )
+        )  # fmt: skip
+    return tuple(found), shown
+
+
+def _fleet(tx: Session, now: datetime, at: dict[str, int], roles: dict[int, list[str]]) -> Fleet:
+    counts = verdict_counts(tx)
+    shown = turned(at, "fleet", FLEET, sum(counts.values()))
+    lines = unreached(tx, now)
+    return Fleet(
+        counts=counts, worst=_told(tx, _agents(tx, literal(True), shown), roles, {}), turned=shown,
+        unconfirmed=unconfirmed_count(tx), unconfirmed_names=tuple(unconfirmed_names(tx, NAMED)),
+        unreached=tuple(line.line(6) for line in lines[:3]), unreached_more=max(len(lines) - 3, 0),
+    )  # fmt: skip
 
 
 def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
     """The newest outputs that stand in public channels (linked, or posted by us) and this person has not judged: never those of a private channel."""
     newest = select(Output.id).order_by(Output.id.desc()).limit(NEWEST).subquery()
-    voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
+    voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None), Vote.output_id.in_(select(newest.c.id)))
     rows = tx.execute(
         select(Agent, Output)
         .join(newest, newest.c.id == Output.id)
@@ -102,3 +188,13 @@ def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
     return tuple(shown(agent, output) for agent, output in rows)
 
 
+def _just_rated(tx: Session, now: datetime, actor: Actor) -> Rated | None:
+    """Their newest vote, so that it can be taken back where it was given."""
+    row = tx.execute(
+        select(Vote.output_id, Agent.name, Vote.good, Vote.voted_at)
+        .join(Agent, Agent.id == Vote.agent_id)
+        .where(Vote.person_id == actor.person_id, Vote.surface == "button", Vote.voted_at > now - JUST_NOW, Vote.voted_at <= now)
+        .order_by(Vote.voted_at.desc(), Vote.id.desc())
+        .limit(1)
+    ).first()
+    return Rated(row[0], row[1], row[2], row[3]) if row is not None and row[2] is not None else None

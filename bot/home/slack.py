@@ -41,6 +41,14 @@ def bad(tx: Session, press: Press) -> Answer:
     return _form(tx, press, output)
 
 
+def undo(tx: Session, press: Press) -> Answer:
+    """`Take back` under what was just rated."""
+    output = _output(tx, press)
+    if output is not None:
+        flows.take_back(tx, press.now, output, press.actor.person_id)
+    return Quiet()
+
+
 def turn(tx: Session, press: Press) -> Answer:
     """`Next` and `Earlier` under a part of Home: `mine:2`. The edge publishes it anew."""
     require(roles_of(tx, press.actor, None), Act.SEE)
@@ -69,4 +77,4 @@ def _form(tx: Session, press: Press, output: Output) -> Answer:
     return Ask(rate_view(output.id, words=words, good=vote.good, reason=vote.reason, correction=vote.correction, comment=vote.comment, may_ask=vote.may_ask))
 
 
-ACTIONS: dict[str, Handler] = {"home.rate": rate, "home.good": good, "home.bad": bad, "home.next": turn, "home.earlier": turn}
+ACTIONS: dict[str, Handler] = {"home.rate": rate, "home.good": good, "home.bad": bad, "home.undo": undo, "home.next": turn, "home.earlier": turn}

@@ -206,12 +206,12 @@ def outputs_to_judge(tx: Session, now: datetime, person: Person) -> list[Item]:
 
 
 def notices(tx: Session, now: datetime, person: Person) -> list[Item]:
-    """Open problems of agents they operate that called nobody."""
+    """Open problems of agents they operate that called nobody; not those for which quiet is agreed."""
     rows = tx.execute(
         select(Problem, Agent)
         .join(Agent, Agent.id == Problem.agent_id)
         .join(AgentOwner, (AgentOwner.agent_id == Agent.id) & (AgentOwner.role == "operations") & AgentOwner.until.is_(None))
-        .where(AgentOwner.person_id == person.id, Problem.closed_at.is_(None), Problem.page_id.is_(None), Problem.under_id.is_(None), Agent.archived_at.is_(None))
+        .where(AgentOwner.person_id == person.id, Problem.closed_at.is_(None), Problem.page_id.is_(None), Problem.under_id.is_(None), Problem.quiet_until.is_(None), Agent.archived_at.is_(None))
         .order_by(Problem.since)
         .limit(MOST)
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from bot.db import Database
 from bot.home.reading import home_view
-from bot.home.slack import rate
+from bot.home.slack import bad, good, rate, turn, undo
+from bot.lists.reading import items_for
 from bot.people.flows import actor_of
-from bot.surface.press import Ask, Tell
-from bot.tables import Channel, OutMessage, Output, Page, Problem, Vote
+from bot.surface.press import Ask, Quiet, Tell
+from bot.tables import Change, Channel, Incident, OutMessage, Output, Page, Problem, RegressionCase, Vote
 from bot.workspace.blocks import check_view
 from tests.digests import scene
 
@@ -56,13 +58,39 @@ def words_of(view: dict[str, object]) -> str:
     return "\n".join(line for block in view["blocks"] for line in scene._words(block))  # type: ignore[attr-defined]
 
 
-def test_an_owner_sees_what_waits_their_agents_and_the_open_page(fleet: Database) -> None:
-    with fleet.reading() as tx:
-        said = words_of(home_view(tx, actor_of(scene.find_person(tx, "omar")), NOW))
-    assert said.startswith("Waiting for you\nAnswer the open page about Agent 7")
-    assert "A page is open; nobody has acknowledged it yet\n[Acknowledge]" in said
-    assert "You are its operations owner" in said
-    assert "10 more agents of yours, none of them worse." in said
+def test_an_owner_sees_the_open_page_what_waits_and_their_agents_page_by_page(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        omar = scene.find_person(tx, "omar")
+        said = words_of(home_view(tx, actor_of(omar), NOW))
+        assert said.startswith("Open pages\n*Agent 7 xxx")
+        assert "*: a run failed\nNobody has acknowledged it yet · page 1, open since <!date^" in said
+        assert "[Acknowledge]" in said
+        assert "🌤️" not in said
+        assert "*Needed:* Omar to answer the open page\nYou are its operations owner" in said
+        assert "1 to 6 of 30 agents, worst first\n[Next (24 more)]" in said
+        assert "learning: Agent 29" not in said
+        for expected in ("25 to 30 of 30 agents, worst first\n[Earlier]", "19 to 24 of 30"):
+            number = 4 if "25" in expected else 3
+            assert isinstance(turn(tx, scene.press(omar, NOW, "home.next", f"mine:{number}")), Quiet)
+            tx.flush()
+            assert expected in words_of(home_view(tx, actor_of(omar), NOW))
+        turn(tx, scene.press(omar, NOW, "home.next", "mine:999"))  # fewer by now: the last page
+        tx.flush()
+        assert "25 to 30 of 30" in words_of(home_view(tx, actor_of(omar), NOW))
+
+        # Quiet is agreed: nobody is asked to press anything, neither here nor on the list.
+        page, problem = tx.query(Page).one(), tx.query(Problem).one()
+        page.quiet_until = problem.quiet_until = NOW + timedelta(hours=2)
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(omar), NOW))
+        assert "Nobody is called until <!date^" in said
+        assert "[Acknowledge]" not in said
+        problem.page_id = None
+        tx.flush()
+        assert not [item for item in items_for(tx, NOW, omar.id) if "run failed" in item.what]
+        problem.quiet_until = None
+        tx.flush()
+        assert [item for item in items_for(tx, NOW, omar.id) if "run failed" in item.what]
 
 
 def test_staff_see_outputs_of_public_channels_they_have_not_rated_and_their_count(fleet: Database) -> None:
@@ -85,14 +113,50 @@ def test_leads_see_the_fleet_and_guests_are_told_politely(fleet: Database) -> No
     with fleet.transaction() as tx:
         said = words_of(home_view(tx, actor_of(scene.find_person(tx, "sam")), NOW))
         assert "The fleet\n*30 agents*\n⚪ 30 learning" in said
+        assert "1 to 8 of 30 agents, worst first" in said
         guest = scene.person(tx, "guest", kind="guest")
         assert words_of(home_view(tx, actor_of(guest), NOW)) == "Welcome\nThis is for full members of this workspace."
 
 
-def test_rate_opens_the_vote_as_a_form(fleet: Database) -> None:
+def test_thumbs_in_home_count_at_once_ask_why_and_can_be_taken_back(fleet: Database) -> None:
     with fleet.transaction() as tx:
         kim = scene.find_person(tx, "kim")
-        answer = rate(tx, scene.press(kim, NOW, "home.rate", "output:1"))
+        assert "[👍 Good] [👎 Bad] [Rate with words]" in words_of(home_view(tx, actor_of(kim), NOW))
+        assert isinstance(good(tx, scene.press(kim, NOW, "home.good", "output:30")), Quiet)
+        said = words_of(home_view(tx, actor_of(kim), NOW))
+        assert "👍 You called an output of Agent 29" in said
+        assert "Words of 29" not in said
+        undo(tx, scene.press(kim, NOW, "home.undo", "output:30"))
+        assert "Words of 29" in words_of(home_view(tx, actor_of(kim), NOW))
+        answer = bad(tx, scene.press(kim, NOW, "home.bad", "output:30"))
         assert isinstance(answer, Ask)
         check_view(answer.view, "modal")
-        assert isinstance(rate(tx, scene.press(kim, NOW, "home.rate", "output:x")), Tell)
+        assert "👎 You called" in words_of(home_view(tx, actor_of(kim), NOW))
+        for name, handler in (("home.rate", rate), ("home.good", good), ("home.bad", bad)):
+            assert isinstance(handler(tx, scene.press(kim, NOW, name, "output:x")), Tell)
+
+
+def test_people_see_what_became_of_their_own_reports_and_nobody_elses(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        kim, lea = scene.find_person(tx, "kim"), scene.person(tx, "lea")
+        outputs = list(tx.scalars(select(Output).order_by(Output.id).limit(5)))
+        for output, ago in zip(outputs, (40, 30, 20, 10, 5), strict=True):
+            at = NOW - timedelta(days=ago)
+            tx.add(Vote(agent_id=output.agent_id, output_id=output.id, person_id=kim.id, surface="button", good=False, reason="outdated", voted_at=at, received_at=at))
+        tx.add(Vote(agent_id=outputs[0].agent_id, output_id=outputs[0].id, person_id=lea.id, surface="button", good=False, voted_at=NOW, received_at=NOW))
+        # The first was fixed, the second is worked on, after the third a new prompt came, the fourth counts; of the fifth they changed their mind.
+        for output, fixed in ((outputs[0], True), (outputs[1], False)):
+            incident = Incident(agent_id=output.agent_id, title="Old prices", fingerprint=f"x:{output.id}", severity="page", template={}, channel_id="C0SUPPORT", opened_at=NOW - timedelta(days=9))
+            tx.add(incident)
+            tx.flush()
+            tx.add(RegressionCase(agent_id=output.agent_id, output_id=output.id, incident_id=incident.id, added_at=NOW - timedelta(days=9), fixed_at=NOW - timedelta(days=2) if fixed else None, fixed_in="prompt v14" if fixed else ""))
+        tx.add(Change(agent_id=outputs[2].agent_id, ext_id="c", occurred_at=NOW - timedelta(days=3), received_at=NOW, content="c", input="index", version="<7>"))
+        tx.add(Vote(agent_id=outputs[4].agent_id, output_id=outputs[4].id, person_id=kim.id, surface="shortcut", good=True, voted_at=NOW, received_at=NOW))
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(kim), NOW)).split("What became of your reports\n")[1]
+        assert said.startswith("Of the 4 outputs you called bad in the last 90 days: 1 fixed, 1 being worked on, 1 followed by a new version and 1 counted in the score.")
+        order = [said.index(words) for words in ("✅ Fixed in prompt v14 on <!date^", "🔧 Being worked on", "🔁 Since then index &lt;7&gt; came on", "📊 It counts in the agent's score")]
+        assert order == sorted(order)
+        assert "you reported this on <!date^" in said
+        assert "Lea" not in said
+        assert "1 being worked on" not in words_of(home_view(tx, actor_of(lea), NOW))
