@@ -34,7 +34,8 @@ def count_nobody(tx: Session, now: datetime, names: Collection[tuple[str, str]])
     by_name: dict[tuple[str, str], int] = {}
     for name in names:
         by_name[name] = by_name.get(name, 0) + 1
-    known = set(tx.execute(select(UnownedAgent.service, UnownedAgent.agent_name).where(or_(*((UnownedAgent.service == s) & (UnownedAgent.agent_name == a) for s, a in by_name)))).tuples())
+    wanted = select(UnownedAgent.service, UnownedAgent.agent_name).where(or_(*((UnownedAgent.service == s) & (UnownedAgent.agent_name == a) for s, a in by_name)))
+    known = {(row.service, row.agent_name) for row in tx.execute(wanted)}
     room = MOST_NAMES - int(tx.scalar(select(func.count()).select_from(UnownedAgent)) or 0)
     kept = {name: n for name, n in sorted(by_name.items()) if name in known or (room := room - 1) >= 0}
     if not kept:
