@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bot.blocks import (
@@ -11,8 +12,10 @@ from bot.blocks import (
     Message,
     actions,
     button,
+    channel_link,
     clip,
     context,
+    divider,
     escape,
     feedback_buttons,
     input_block,
@@ -23,6 +26,7 @@ from bot.blocks import (
     section,
     select,
     text_input,
+    when,
 )
 from bot.feedback.rules import REASONS, SPLIT_FROM, Tally, reason_words, safe_link
 from bot.tables import Output
@@ -41,6 +45,7 @@ class Shown:
     url: str | None
     hidden: bool = False  # there is a text, and the registry keeps it out of Slack
     known: bool = True
+    asked: str | None = None  # what the agent was asked, under the same rules as the text
 
 
 def thumbs(action_id: str, subject: str, agent: str) -> Block:
@@ -136,10 +141,26 @@ class ReviewItem:
     review_id: int
     shown: Shown
     state: str  # asked, done, skipped
+    at: datetime | None = None
+    channel: str | None = None  # where it stands in Slack
 
 
-def review_message(items: Sequence[ReviewItem]) -> Message:
-    """A reviewer's day in one message: the next output to judge, then, at the end, a word of thanks."""
+@dataclass(frozen=True)
+class LastReview:
+    """What the reviewer did last, so that it can be explained or undone; for their eyes only."""
+
+    review_id: int
+    output_id: int
+    state: str  # done, skipped
+    good: bool | None = None
+    reason: str | None = None
+
+
+SECONDS_EACH = 30  # how long judging one output takes: ten fit into five minutes
+
+
+def review_message(items: Sequence[ReviewItem], last: LastReview | None = None) -> Message:
+    """A reviewer's day in one message: the next output to judge, what came last, then, at the end, a word of thanks."""
     done = sum(item.state == "done" for item in items)
     skipped = sum(item.state == "skipped" for item in items)
     left = [item for item in items if item.state == "asked"]
@@ -147,20 +168,47 @@ def review_message(items: Sequence[ReviewItem]) -> Message:
         return Message("There is nothing for you to judge today.")
     if not left:
         said = f"All done: you judged {done} of {len(items)} outputs today{f' and skipped {skipped}' if skipped else ''}. Thank you, the scores stand on this."
-        return Message(said, [section(f"✅ {said}")])
+        undo = [actions(_undo(last))] if last is not None else []
+        return Message(said, [section(f"✅ {said}"), *_why(last), *undo])
     item = left[0]
     number = done + skipped + 1
+    minutes = -(-len(left) * SECONDS_EACH // 60)
+    takes = f"about {minutes} minute{'s' if minutes != 1 else ''} left"
     said = f"Judge outputs: {number} of {len(items)}, from {item.shown.agent}. They were drawn at random, so that the score is fair. Was this one good enough to use?"
     skip = button("Skip", "feedback.skip", f"review:{item.review_id}", label="Skip this output, I cannot judge it")
     return Message(
         escape(said),
         [
-            context(f"Judging outputs · {number} of {len(items)} · drawn at random, so that the score is fair; nobody but you sees your votes"),
-            section(output_words(item.shown, 2500)),
+            context(f"Judging outputs · {number} of {len(items)} · {takes} · drawn at random, so that the score is fair; nobody but you sees your votes"),
+            *([section(f"Asked:\n{quote(item.shown.asked, 900)}")] if item.shown.asked else []),
+            section(output_words(item.shown, 1800)),
+            *_where(item),
             thumbs("feedback.judge", f"review:{item.review_id}", item.shown.agent),
-            actions(skip),
+            actions(skip, *([_undo(last)] if last is not None else [])),
+            *_why(last),
         ],
     )
+
+
+def _where(item: ReviewItem) -> list[Block]:
+    told = [f"From {when(item.at)}" if item.at else "", f"in {channel_link(item.channel)}" if item.channel and item.channel.startswith("C") else ""]
+    return [context(" ".join(part for part in told if part))] if any(told) else []
+
+
+def _undo(last: LastReview) -> dict[str, Any]:
+    label = "Undo: ask me the skipped output again" if last.state == "skipped" else "Undo: take my last judgement back and ask me again"
+    return button("Undo the last one", "feedback.undo", f"review:{last.review_id}", label=label)
+
+
+def _why(last: LastReview | None) -> list[Block]:
+    """After a thumbs-down: what it was, in one press, or in words."""
+    if last is None or last.state != "done" or last.good is not False:
+        return []
+    more = button("Tell more", "feedback.tell", f"output:{last.output_id}")
+    if last.reason is not None:
+        return [divider(), section(f"Your last one counts as bad: {escape(reason_words(last.reason)).lower()}."), actions(more)]
+    reasons = [button(words, f"feedback.review_reason.{name}", f"review:{last.review_id}:{name}") for name, words in REASONS.items()]
+    return [divider(), section("Your last one counts as bad. What was it? One press, if you like."), actions(*reasons), actions(more)]
 
 
 def reviews_in_dm() -> Message:

@@ -11,16 +11,17 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
 from bot.calendars import local_day
-from bot.feedback.messages import ReviewItem, Shown
+from bot.feedback.messages import LastReview, ReviewItem, Shown
 from bot.feedback.rules import Tally, may_show_text
 from bot.outbox import flows as outbox
-from bot.tables import Agent, AgentOwner, Observation, Output, Person, Review, Vote
+from bot.quality.parts import VOTES
+from bot.tables import Agent, AgentOwner, DayPart, Output, Person, Review, Vote
 
 
 def shown(agent: Agent, output: Output) -> Shown:
     """The output as the registry lets it be shown."""
     may = may_show_text(spec_of(agent))
-    return Shown(output.id, agent.name, output.kind, output.text if may else None, output.url, hidden=bool(output.text) and not may, known=output.known)
+    return Shown(output.id, agent.name, output.kind, output.text if may else None, output.url, hidden=bool(output.text) and not may, known=output.known, asked=output.input if may else None)
 
 
 def tallies(tx: Session, output_ids: Iterable[int]) -> dict[int, Tally]:
@@ -62,7 +63,17 @@ def reviews_for(tx: Session, person_id: int, day: str) -> list[ReviewItem]:
         .where(Review.person_id == person_id, Review.local_day == day)
         .order_by(Review.id)
     )
-    return [ReviewItem(review.id, shown(agent, output), review.state) for review, output, agent in rows]
+    return [ReviewItem(review.id, shown(agent, output), review.state, output.occurred_at, output.channel_id) for review, output, agent in rows]
+
+
+def last_of(tx: Session, person_id: int, day: str) -> LastReview | None:
+    """What the reviewer judged or skipped last on that day; for that person's eyes only."""
+    wanted = select(Review).where(Review.person_id == person_id, Review.local_day == day, Review.state.in_(("done", "skipped")))
+    review = tx.scalars(wanted.order_by(Review.done_at.desc(), Review.id.desc()).limit(1)).first()
+    if review is None:
+        return None
+    vote = vote_of(tx, review.output_id, person_id) if review.state == "done" else None
+    return LastReview(review.id, review.output_id, review.state, vote.good if vote else None, vote.reason if vote else None)
 
 
 def reviews_stand(tx: Session, person_id: int, day: str) -> bool:
@@ -77,20 +88,16 @@ class Voters:
 
     votes: int
     by_owners: int
+    people: int = 0  # who voted: below five nothing is told of the owners' part
 
 
 def voters(tx: Session, agent_id: int, first_day: str, last_day: str) -> Voters:
     """The votes that count on the outputs of those local days, and the owners' part of them."""
-    owners = set(tx.scalars(select(AgentOwner.person_id).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None))))
-    pairs = (
-        select(Vote.person_id, func.count(func.distinct(Vote.output_id)))
-        .join(Observation, Observation.output_id == Vote.output_id)
-        .where(Observation.agent_id == agent_id, Observation.source == "people", Observation.local_day >= first_day, Observation.local_day <= last_day)
-        .where(Vote.good.is_not(None))
-        .group_by(Vote.person_id)
-    )
-    counted = {person_id: int(n) for person_id, n in tx.execute(pairs)}
-    return Voters(sum(counted.values()), sum(n for person_id, n in counted.items() if person_id in owners))
+    owners = {str(person_id) for person_id in tx.scalars(select(AgentOwner.person_id).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None)))}
+    mine = (DayPart.agent_id == agent_id, DayPart.source == "people", DayPart.part == VOTES, DayPart.local_day >= first_day, DayPart.local_day <= last_day)
+    rows = tx.execute(select(DayPart.value, func.sum(DayPart.n)).where(*mine).group_by(DayPart.value).having(func.sum(DayPart.n) > 0))
+    counted = {value: int(n) for value, n in rows}
+    return Voters(sum(counted.values()), sum(n for value, n in counted.items() if value in owners), len(counted))
 
 
 def review_day(person: Person, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The daily review queue: a seeded sample of outputs, dealt to named reviewers, at most ten a day each."""
+"""The daily review queue: a seeded sample of outputs, drawn from each kind, dealt to named reviewers, at most ten a day each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.alone import alone
 from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_working_time, parse_working_days
 from bot.db import wake
 from bot.feedback.messages import review_message
-from bot.feedback.reading import review_day, reviews_for
+from bot.feedback.reading import last_of, review_day, reviews_for
 from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, share_of
 from bot.outbox import flows as outbox
 from bot.people.flows import find_group, find_ref, group_people, is_away
 from bot.quality.flows import mark_dirty, reobserve
-from bot.tables import Agent, AgentOwner, Output, Person, PersonList, Review, ReviewTimer, Vote
+from bot.tables import Agent, AgentOwner, Drawn, Output, Person, PersonList, Review, ReviewTimer, Vote
 
 PEOPLE_A_STEP = 10
 ROLL_EVERY = timedelta(minutes=10)  # how often reviewers are looked up anew
@@ -100,6 +100,16 @@ def reviews_judged(tx: Session, now: datetime, pairs: Iterable[tuple[int, int]],
                 show_reviews(tx, now, person_id, day, only_if_open=True)
 
 
+def undo_review(tx: Session, now: datetime, review: Review) -> bool:
+    """`Undo`: the reviewer's judgement (or their skipping) is as if it had not been; False where there is none."""
+    if review.state == "skipped":
+        review.state, review.done_at = "asked", None
+        tx.flush()
+        show_reviews(tx, now, review.person_id, review.local_day, only_if_open=False)
+        return True
+    return False
+
+
 def skip_review(tx: Session, now: datetime, review: Review) -> None:
     """The reviewer cannot judge this one; it is not asked again."""
     if review.state == "asked":
@@ -118,7 +128,7 @@ def show_reviews(tx: Session, now: datetime, person_id: int, day: str, *, only_i
     person = tx.get_one(Person, person_id)
     if not person.slack_id or (only_if_open and outbox.find(tx, key) is None):
         return False
-    outbox.show(tx, now, key=key, to=person.slack_id, message=review_message(reviews_for(tx, person_id, day)))
+    outbox.show(tx, now, key=key, to=person.slack_id, message=review_message(reviews_for(tx, person_id, day), last_of(tx, person_id, day)))
     return True
 
 
@@ -131,9 +141,11 @@ def _draw_for(tx: Session, now: datetime, person: Person, agent_ids: Sequence[in
     parts = []
     for agent in tx.scalars(select(Agent).where(Agent.id.in_(agent_ids)).order_by(Agent.id)):
         reviewers = [each for each in roll[agent.id] if each == person.id or _is_present(tx, each, now)]
-        parts.append(share_of(_sample(tx, now, agent, workspace), reviewers, person.id))
-    taken = _reviewed(tx, [output_id for part in parts for output_id in part])
-    chosen = deal([[output_id for output_id in part if output_id not in taken] for part in parts], most)
+        sample = _sample(tx, now, agent, workspace)
+        taken = _taken(tx, sample, person.id)
+        dealt = share_of([(each.output_id, each.twice) for each in sample], reviewers, person.id)
+        parts.append([output_id for output_id in dealt if output_id not in taken])
+    chosen = deal(parts, most)
     owner = {row.id: row.agent_id for row in tx.execute(select(Output.id, Output.agent_id).where(Output.id.in_(chosen)).order_by(Output.id).with_for_update(key_share=True))}
     for output_id in chosen:
         tx.add(Review(agent_id=owner[output_id], output_id=output_id, person_id=person.id, local_day=day, state="asked"))
@@ -145,14 +157,36 @@ def _draw_for(tx: Session, now: datetime, person: Person, agent_ids: Sequence[in
     mark_dirty(tx, now, set(owner.values()))
 
 
-def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) -> list[int]:
-    """The agent's seeded sample of the days since its last working day: the same for every reviewer that asks."""
+def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) -> list[Drawn]:
+    """The agent's seeded sample of the days since its last working day: drawn when the first reviewer asks, and kept.
+
+    Each drawn output remembers from how many it was drawn, so that the estimate can weigh it; what is reported later
+    was not in the draw, and is not spoken for by it.
+    """
     spec = spec_of(agent)
     today = local_day(now, agent.zone)
+    kept = select(Drawn).where(Drawn.agent_id == agent.id, Drawn.local_day == today).order_by(Drawn.place)
+    found = list(tx.scalars(kept))
+    if found or not spec.reviews.per_day:
+        return found
+    # Two processes at once: the second must see the draw of the first.
+    tx.execute(select(Agent.id).where(Agent.id == agent.id).with_for_update(key_share=True))
+    if found := list(tx.scalars(kept)):
+        return found
     first = _last_working_day(date.fromisoformat(today), workspace).isoformat()
     start, end = day_bounds(first, agent.zone)[0], day_bounds(today, agent.zone)[0]
-    outputs = select(Output.id).where(Output.agent_id == agent.id, Output.occurred_at >= start, Output.occurred_at < end, Output.known)
-    return draw(list(tx.scalars(outputs)), spec.reviews.per_day, agent.slug, today)
+    frame: dict[str, list[int]] = {}
+    days: dict[int, str] = {}
+    columns = select(Output.id, Output.kind, Output.local_day).outerjoin(Drawn, Drawn.output_id == Output.id)
+    outputs = columns.where(Output.agent_id == agent.id, Output.occurred_at >= start, Output.occurred_at < end, Output.known, Drawn.id.is_(None))
+    for output_id, kind, day in tx.execute(outputs):
+        frame.setdefault(kind, []).append(output_id)
+        days[output_id] = day
+    for place, each in enumerate(draw(frame, spec.reviews.per_day, agent.slug, today, spec.reviews.twice)):
+        of = {"stratum": each.stratum, "population": each.population, "number": each.number, "place": place, "twice": each.twice}
+        tx.add(Drawn(agent_id=agent.id, output_id=each.output_id, local_day=today, output_day=days[each.output_id], **of))
+    tx.flush()
+    return list(tx.scalars(kept))
 
 
 def _last_working_day(today: date, workspace: WorkspaceSpec) -> date:
@@ -163,8 +197,13 @@ def _last_working_day(today: date, workspace: WorkspaceSpec) -> date:
     return today - timedelta(days=1)
 
 
-def _reviewed(tx: Session, output_ids: Sequence[int]) -> set[int]:
-    return set(tx.scalars(select(Review.output_id).where(Review.output_id.in_(output_ids))))
+def _taken(tx: Session, sample: Sequence[Drawn], person_id: int) -> set[int]:
+    """Those that this person was asked of before, or that as many were asked of as shall judge them."""
+    twice = {each.output_id: each.twice for each in sample}
+    asked: dict[int, set[int]] = {}
+    for output_id, who in tx.execute(select(Review.output_id, Review.person_id).where(Review.output_id.in_(twice))):
+        asked.setdefault(output_id, set()).add(who)
+    return {output_id for output_id, people in asked.items() if person_id in people or len(people) > twice[output_id]}
 
 
 def _is_present(tx: Session, person_id: int, now: datetime) -> bool:

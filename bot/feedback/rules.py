@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -70,16 +70,82 @@ def sample_now(number: int, posted: int, last: datetime | None, now: datetime, s
     return now - last >= length / number / 3 * jitter
 
 
-def draw(outputs: Sequence[int], number: int, agent: str, day: str, seed: str = "reviews") -> list[int]:
-    """The seeded sample of a day: the same outputs whoever asks, in the same order."""
+@dataclass(frozen=True)
+class Chosen:
+    """One output of a day's draw; its chance of being drawn was `number` in `population`."""
+
+    output_id: int
+    stratum: str
+    population: int
+    number: int
+    twice: bool  # two reviewers judge it, so that their agreement is known
+
+
+RARE = "(rare kinds)"  # the stratum of kinds that have no place of their own in a small sample
+
+
+def draw(outputs: Mapping[str, Sequence[int]], number: int, agent: str, day: str, twice: float = 0.0, seed: str = "reviews") -> list[Chosen]:
+    """The seeded sample of a day, by kind: the same outputs whoever asks, in the same order.
+
+    Every kind has at least one place and the others go by size (largest remainder), so that a rare kind is judged too;
+    the estimate weighs them by their chances again. Where there are more kinds than places, the rarest share a stratum.
+    """
     chosen = random.Random(f"{seed}:{agent}:{day}")  # noqa: S311 - a sample, no secret
-    return chosen.sample(sorted(outputs), min(number, len(outputs)))
+    strata = _strata({kind: sorted(ids) for kind, ids in outputs.items() if ids}, number)
+    places = _places({kind: len(ids) for kind, ids in strata.items()}, number)
+    found = [
+        Chosen(output_id, kind, len(ids), places[kind], twice=False)
+        for kind, ids in sorted(strata.items())
+        for output_id in chosen.sample(ids, places[kind])
+    ]
+    chosen.shuffle(found)
+    whole, rest = divmod(len(found) * twice, 1)
+    again = int(whole) + (chosen.random() < rest)
+    return [replace(each, twice=True) if place < again else each for place, each in enumerate(found)]
 
 
-def share_of(drawn: Sequence[int], reviewers: Sequence[int], person_id: int) -> list[int]:
-    """One reviewer's part of the sample: dealt out like cards, in the order of the reviewers' ids."""
+def _strata(kinds: dict[str, list[int]], number: int) -> dict[str, list[int]]:
+    if number <= 0:
+        return {}
+    if len(kinds) <= number:
+        return kinds
+    ranked = sorted(kinds, key=lambda kind: (-len(kinds[kind]), kind))
+    pooled = sorted(output_id for kind in ranked[number - 1 :] for output_id in kinds[kind])
+    return {**{kind: kinds[kind] for kind in ranked[: number - 1]}, RARE: pooled}
+
+
+def _places(sizes: dict[str, int], number: int) -> dict[str, int]:
+    """One place each, then the rest by size, none more than it has outputs."""
+    places = dict.fromkeys(sizes, 1)
+    left = min(number, sum(sizes.values())) - len(sizes)
+    whole = sum(sizes.values()) - len(sizes)
+    if left <= 0 or whole <= 0:
+        return places
+    wanted = {kind: (size - 1) * left / whole for kind, size in sizes.items()}
+    for kind in sizes:
+        places[kind] += int(wanted[kind])
+    rest = left - sum(int(each) for each in wanted.values())
+    for kind in sorted(sizes, key=lambda kind: (-(wanted[kind] % 1), kind))[:rest]:
+        places[kind] += 1
+    return places
+
+
+def share_of(drawn: Sequence[tuple[int, bool]], reviewers: Sequence[int], person_id: int) -> list[int]:
+    """One reviewer's part of the sample: dealt out like cards, in the order of the reviewers' ids.
+
+    `drawn` are (output, whether two judge it); the second of two is always somebody else, and each time another pair.
+    """
     order = sorted(set(reviewers))
-    return list(drawn[order.index(person_id) :: len(order)]) if person_id in order else []
+    if person_id not in order:
+        return []
+    mine, count = order.index(person_id), len(order)
+    found = []
+    for place, (output_id, twice) in enumerate(drawn):
+        first = place % count
+        second = (first + 1 + place // count % (count - 1)) % count if twice and count > 1 else first
+        if mine in (first, second):
+            found.append(output_id)
+    return found
 
 
 def deal(parts: Sequence[Sequence[int]], most: int) -> list[int]:

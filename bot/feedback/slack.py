@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.feedback import flows, messages, reading
 from bot.feedback.posting import agent_of_app, app_of, plain_words, take_message
-from bot.feedback.reviews import show_reviews, skip_review
+from bot.feedback.reviews import show_reviews, skip_review, undo_review
 from bot.feedback.rules import REASONS, thumb_of
 from bot.people.flows import Refused, actor_of, find_person, require, roles_of
 from bot.people.rules import Act, may
@@ -98,12 +98,34 @@ def open_reviews(tx: Session, press: Press) -> Answer:
 
 
 def judge(tx: Session, press: Press) -> Answer:
-    """A thumb in the review message: counts, and the next output takes its place."""
+    """A thumb in the review message: counts, and the next output takes its place; a thumbs-down can be explained there."""
     review = _review(tx, press)
     output = tx.get_one(Output, review.output_id)
-    answer = _judged(tx, press, output, press.value.endswith(":good"), "button")
+    flows.rate_output(tx, press.now, output, press.actor.person_id, press.value.endswith(":good"), surface="button")
     show_reviews(tx, press.now, review.person_id, review.local_day, only_if_open=False)
-    return answer if press.value.endswith(":bad") else Quiet()
+    return Quiet()
+
+
+def review_reason(tx: Session, press: Press) -> Answer:
+    """A one-press reason for the thumbs-down before, in the review message."""
+    review, name = _review(tx, press), press.value.rsplit(":", 1)[-1]
+    output = tx.get_one(Output, review.output_id)
+    vote = reading.vote_of(tx, output.id, press.actor.person_id)
+    if vote is None or vote.good is not False:
+        return Tell(messages.nothing_to_take_back())
+    flows.rate_output(tx, press.now, output, press.actor.person_id, False, surface=vote.surface, reason=name if name in REASONS else None)
+    show_reviews(tx, press.now, review.person_id, review.local_day, only_if_open=False)
+    return Quiet()
+
+
+def undo(tx: Session, press: Press) -> Answer:
+    """`Undo the last one`: the judgement or the skipping is taken back, and the output is asked again."""
+    review = _review(tx, press)
+    if not undo_review(tx, press.now, review):
+        if not flows.take_back(tx, press.now, tx.get_one(Output, review.output_id), press.actor.person_id):
+            return Tell(messages.nothing_to_take_back())
+        show_reviews(tx, press.now, review.person_id, review.local_day, only_if_open=False)
+    return Quiet()
 
 
 def skip(tx: Session, press: Press) -> Answer:
@@ -138,6 +160,8 @@ ACTIONS: dict[str, Handler] = {
     "feedback.reviews": open_reviews,
     "feedback.judge": judge,
     "feedback.skip": skip,
+    "feedback.undo": undo,
+    **{f"feedback.review_reason.{name}": review_reason for name in REASONS},
     **{f"feedback.reason.{name}": reason for name in REASONS},
 }
 VIEWS: dict[str, Handler] = {"feedback.tell": told_more, "feedback.rate": rated_message}

@@ -68,12 +68,12 @@ def heavy_voters(tx: Session, caps: dict[int, Cap], spans: Collection[tuple[str,
     heavy = select(DayPart.agent_id, DayPart.value).where(*mine).group_by(DayPart.agent_id, DayPart.value).having(func.sum(DayPart.n) > least)
     who = {(agent_id, value) for agent_id, value in tx.execute(heavy)}
     if who:
-        for agent_id, value, cells in _by_day(tx, who, mine):
+        for agent_id, cells in _by_day(tx, who, mine):
             found[agent_id].heavy.append(cells)
     return found
 
 
-def _by_day(tx: Session, who: Iterable[tuple[int, str]], mine: tuple[object, ...]) -> Iterable[tuple[int, str, ByDay]]:
+def _by_day(tx: Session, who: Iterable[tuple[int, str]], mine: tuple[object, ...]) -> Iterable[tuple[int, ByDay]]:
     wanted = set(who)
     rows = select(DayPart.agent_id, DayPart.value, DayPart.local_day, func.sum(DayPart.n), func.sum(DayPart.sum)).where(*mine)  # type: ignore[arg-type]
     rows = rows.where(DayPart.agent_id.in_({agent_id for agent_id, _ in wanted}), DayPart.value.in_({value for _, value in wanted}))
@@ -81,4 +81,4 @@ def _by_day(tx: Session, who: Iterable[tuple[int, str]], mine: tuple[object, ...
     for agent_id, value, day, n, good in tx.execute(rows.group_by(DayPart.agent_id, DayPart.value, DayPart.local_day)):
         if (agent_id, value) in wanted:
             cells[agent_id, value][day] = (int(n) / WHOLE, int(good) / WHOLE)
-    return [(agent_id, value, days) for (agent_id, value), days in cells.items()]
+    return [(agent_id, days) for (agent_id, _), days in sorted(cells.items())]

@@ -64,7 +64,7 @@ class PartCounts:
         if not rows:
             return
         if tx.get_bind().dialect.name == "sqlite":
-            insert_many(tx.connection(), f"INSERT INTO day_parts ({', '.join(_COLUMNS)})", _ADD, rows)  # noqa: S608 - our own names
+            insert_many(tx.connection(), f"INSERT INTO day_parts ({', '.join(_COLUMNS)})", _ADD, rows)
             return
         wanted = postgres_insert(DayPart)
         added = {name: getattr(DayPart, name) + getattr(wanted.excluded, name) for name in ("n", "sum")}

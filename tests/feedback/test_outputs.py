@@ -211,13 +211,24 @@ def test_messages_stay_within_slacks_limits_and_ping_nobody(text: str, agent: st
                 assert "<@" not in block["text"]["text"]
 
 
-@given(st.lists(st.integers(1, 10**6), unique=True, max_size=60), st.integers(0, 20), st.sets(st.integers(1, 50), min_size=1, max_size=8))
-def test_a_sample_is_the_same_whoever_asks_and_is_dealt_out_whole(outputs: list[int], number: int, reviewers: set[int]) -> None:
-    drawn = draw(outputs, number, "support-triage", "2026-11-20")
-    assert drawn == draw(list(reversed(outputs)), number, "support-triage", "2026-11-20")
-    parts = [share_of(drawn, sorted(reviewers), each) for each in reviewers]
-    assert sorted(each for part in parts for each in part) == sorted(drawn)
-    assert len(drawn) == min(number, len(outputs))
+@given(st.lists(st.lists(st.integers(1, 10**6), max_size=20), max_size=6), st.integers(0, 20), st.sets(st.integers(1, 50), min_size=1, max_size=8), st.sampled_from([0.0, 0.2, 1.0]))
+def test_a_sample_is_the_same_whoever_asks_takes_every_kind_and_is_dealt_out_whole(outputs: list[list[int]], number: int, reviewers: set[int], twice: float) -> None:
+    seen: set[int] = set()
+    kinds: dict[str, list[int]] = {}
+    for place, ids in enumerate(outputs):
+        kinds[f"kind {place}"] = [each for each in dict.fromkeys(ids) if each not in seen]
+        seen.update(ids)
+    drawn = draw(kinds, number, "support-triage", "2026-11-20", twice)
+    assert drawn == draw({kind: list(reversed(ids)) for kind, ids in reversed(kinds.items())}, number, "support-triage", "2026-11-20", twice)
+    assert len({each.output_id for each in drawn}) == len(drawn) == min(number, len(seen))
+    # The strata cover every output once, and each says truly how many were drawn of it.
+    strata = {each.stratum: (each.population, each.number) for each in drawn}
+    assert sum(population for population, _ in strata.values()) == (len(seen) if drawn else 0)
+    assert all(sum(each.stratum == name for each in drawn) == taken for name, (_, taken) in strata.items())
+    dealt = [share_of([(each.output_id, each.twice) for each in drawn], sorted(reviewers), each) for each in reviewers]
+    times = {each.output_id: sum(each.output_id in part for part in dealt) for each in drawn}
+    assert times == {each.output_id: 2 if each.twice and len(reviewers) > 1 else 1 for each in drawn}
+    assert sum(each.twice for each in drawn) in (int(len(drawn) * twice), int(len(drawn) * twice) + 1)
 
 
 @given(st.lists(st.lists(st.integers(), max_size=12), max_size=9), st.integers(0, 12))

@@ -55,7 +55,7 @@ def test_a_seeded_sample_is_drawn_once_on_each_working_morning_and_shared(db: Da
     assert asked(db) == 0
     step(db, MONDAY)
     step(db, MONDAY + timedelta(hours=5))
-    assert (asked(db), asked(db, omar), asked(db, maya)) == (5, 3, 2)
+    assert (asked(db), asked(db, omar), asked(db, maya)) == (6, 3, 3)  # one of the five is given to both
     with db.reading() as tx:
         assert set(tx.scalars(select(Review.local_day))) == {"2026-11-23"}
         assert tx.scalar(select(func.count(func.distinct(Review.output_id)))) == 5
@@ -105,7 +105,7 @@ def test_a_timer_that_fires_days_late_draws_in_the_morning_and_once(db: Database
         for hour in range(8):
             make_output(tx, tx.scalars(select(Agent)).one(), datetime(2026, 11, 24, 8 + hour, tzinfo=UTC))
     step(db, datetime(2026, 11, 25, 15, 0, tzinfo=UTC))
-    assert asked(db) == 5
+    assert asked(db) == 6
 
 
 def test_the_morning_is_the_reviewers_own(db: Database, clock: MovedClock) -> None:
@@ -134,13 +134,28 @@ def test_judging_shows_the_next_output_in_the_same_message_until_all_is_done(db:
         def thumb() -> str:
             row = outbox.find(tx, key)
             assert row is not None
-            return str(row.want["blocks"][2]["elements"][0]["positive_button"]["value"])
+            block = next(block for block in row.want["blocks"] if block["type"] == "context_actions")
+            return str(block["elements"][0]["positive_button"]["value"])
+
+        def pressable() -> dict[str, str]:
+            row = outbox.find(tx, key)
+            assert row is not None
+            return {each["action_id"]: each["value"] for block in row.want["blocks"] if block["type"] == "actions" for each in block["elements"]}
 
         assert thumb() == f"review:{items[0].review_id}:good"
         assert slack.judge(tx, press(person, MONDAY, "feedback.judge", thumb())) == Quiet()
         assert thumb() == f"review:{items[1].review_id}:good"
-        answer = slack.judge(tx, press(person, MONDAY, "feedback.judge", thumb().replace("good", "bad")))
-        assert isinstance(answer, Tell)
+        assert "feedback.review_reason.outdated" not in pressable()
+        assert slack.judge(tx, press(person, MONDAY, "feedback.judge", thumb().replace("good", "bad"))) == Quiet()
+        # A thumbs-down can be explained in one press, or undone: then the same output is asked again.
+        assert slack.review_reason(tx, press(person, MONDAY, "feedback.review_reason.outdated", pressable()["feedback.review_reason.outdated"])) == Quiet()
+        assert [vote.reason for vote in tx.scalars(select(Vote).order_by(Vote.id))] == [None, "outdated"]
+        assert slack.undo(tx, press(person, MONDAY, "feedback.undo", pressable()["feedback.undo"])) == Quiet()
+        assert thumb() == f"review:{items[1].review_id}:good"
+        slack.judge(tx, press(person, MONDAY, "feedback.judge", thumb().replace("good", "bad")))
+        slack.skip(tx, press(person, MONDAY, "feedback.skip", f"review:{items[2].review_id}"))
+        slack.undo(tx, press(person, MONDAY, "feedback.undo", pressable()["feedback.undo"]))
+        assert thumb() == f"review:{items[2].review_id}:good"
         slack.skip(tx, press(person, MONDAY, "feedback.skip", f"review:{items[2].review_id}"))
         row = outbox.find(tx, key)
         assert row is not None

@@ -251,4 +251,4 @@ def test_owners_may_vote_and_their_part_is_a_count_only(db: Database, clock: Mov
             rate(tx, now, output, omar, True)
             rate(tx, now, output, omar, True, surface="link")
             rate(tx, now, output, lea, False)
-        assert reading.voters(tx, agent.id, "2026-11-20", "2026-11-20") == reading.Voters(4, 2)
+        assert reading.voters(tx, agent.id, "2026-11-20", "2026-11-20") == reading.Voters(4, 2, 2)
