@@ -22,12 +22,14 @@ import bot.agents.slack
 import bot.autonomy.slack
 import bot.digests.slack
 import bot.feedback.slack
+import bot.handover.slack
 import bot.home.slack
 import bot.incidents.slack
 import bot.ladders.slack
 import bot.lists.slack
 import bot.outbox.slack
 import bot.paging.slack
+import bot.quality.drift.slack
 import bot.quiet.slack
 import bot.requests.slack
 import bot.status.slack
@@ -37,6 +39,7 @@ from bot.agents.reading import agents_in_channel, lead_people, owners_named
 from bot.audit.sealing import seal_step, something_unsealed
 from bot.autonomy.switches import Switches
 from bot.autonomy.webhooks import Webhooks
+from bot.checks import drifting
 from bot.checks import flows as checks
 from bot.checks import http as checks_http
 from bot.checks.http import Pings, TakePing
@@ -50,6 +53,8 @@ from bot.feedback.outward.letters import LOOP as FEEDBACK_OUT
 from bot.feedback.outward.letters import people_merged
 from bot.feedback.outward.sending import Telling
 from bot.feedback.reviews import review_step
+from bot.handover import flows as handovers
+from bot.handover.retiring_slack import bringer
 from bot.home.showing import Homes
 from bot.incidents import flows as incidents
 from bot.incidents import reviewing
@@ -61,9 +66,12 @@ from bot.intake import answers, front, gate, permissions
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
 from bot.intake.taking import Intake
+from bot.intake.telemetry import http as telemetry_http
+from bot.intake.telemetry.loops import TelemetryLoops
 from bot.ladders.telling import rotations_due, rotations_step
 from bot.ladders.weekly import week_is_due, weekly_step
 from bot.lanes import Lanes, Urgency
+from bot.lessons import http as lessons_http
 from bot.lists import flows as lists
 from bot.loops import Due, Loops, Step
 from bot.marks import mark_of, put_mark
@@ -89,6 +97,7 @@ from bot.paging.watching.synthetic import Plan, SelfTest
 from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
+from bot.quality.drift import flows as drift
 from bot.quality.flows import mark_dirty, reobserve
 from bot.quality.folding import Folding
 from bot.quality.gathering import gather_step
@@ -181,6 +190,7 @@ class House:
         self.charts = Charts(self.lanes, self.clock, slack, pictures.chart_links(self.signer, settings.public_url, self.clock))
         self.delivery = Delivery(self.lanes, self.clock, slack, routes=self._ways(), rhythm=rhythm, next_place=next_place, ids=self.ids, charts=self.charts)
         self.intake = Intake(self.lanes, self.clock)
+        self.telemetry = telemetry_http.Telemetry(self.lanes, self.clock, self.intake.doors, most=settings.telemetry_mib * 1024 * 1024)
         self.prober = Prober(self.lanes, self.clock)
         deadman = self.settings.deadman_url.get_secret_value() if self.settings.deadman_url else None
         self.self_test = SelfTest(self.lanes, self.clock, Plan(settings.synthetic_channel, timedelta(minutes=settings.synthetic_minutes), deadman))
@@ -217,7 +227,7 @@ class House:
 
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
-            bot.agents.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.requests.slack, bot.incidents.slack, bot.autonomy.slack,
+            bot.agents.slack, bot.quality.drift.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.requests.slack, bot.incidents.slack, bot.autonomy.slack, bot.handover.slack,
             bot.lists.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
@@ -225,6 +235,7 @@ class House:
             for event, handler in getattr(room, "EVENTS", {}).items():
                 self.surface.events.setdefault(event, []).append(handler)
         self.surface.add(views=bot.agents.slack.views(self.ids, self.settings.base_url))
+        self.surface.add(views={"handover.bring_back": bringer(self.ids, self.settings.base_url)})
         review_actions, review_words = reviewing.handlers(self.signer, self.settings.public_url)
         self.surface.add(actions=review_actions, words=review_words)
         self.surface.home = self.homes
@@ -235,7 +246,11 @@ class House:
         links = paging_http.AckLinks(self.signer, self.settings.public_url)
         add("set back", SetBack(self.lanes).step, every=1)
         add("counters", self._flow(gather_step), every=1, rest=0.1)
+        traces = TelemetryLoops(self.lanes, self.clock, self.intake.agents, timedelta(hours=self.settings.telemetry_hours))
+        add("telemetry", traces.step, every=1, rest=0.05)
+        add("telemetry kept", traces.keep_step, every=30)
         add("owners", self._flow(owners.chase_step, When(departures.somebody_left, departures.departures_step)), every=30)
+        add("handovers", self._flow(When(handovers.something_to_tell, lambda tx, now: handovers.tell_step(tx, now, links)), When(handovers.something_due, handovers.due_step)), every=5)
         add("oncall", self._flow(When(rotations_due, rotations_step)), every=5)
         add("checks", self._flow(gather_step, When(checks.anything_new, checks.sync_step), When(checks.anything_due, checks.look_step), urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
         add("clock", self._flow(checks.ahead_step), every=60)
@@ -264,6 +279,7 @@ class House:
             add("home", self.homes.step, every=2)
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
+        add("drift", self._flow(When(drift.settles, drift.settle_step), When(drift.unmarked, drift.mark_step), When(drifting.unwatched, drifting.watch_step)), every=2)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)
@@ -386,12 +402,14 @@ class House:
         """Everything the product answers over HTTP, the hottest first."""
         found: list[BaseRoute] = [
             *intake_http.routes(self.intake),
+            *telemetry_http.routes(self.telemetry),
             *([checks_http.route(self.take_ping)] if self.take_ping is not None else ()),
             Route("/v1/alerts", self.alerts, methods=["POST"]),
             permissions.route(self.intake.doors, self.lanes, self.clock, self.allowed, self.permits),
             answers.route(self.intake.doors, self.lanes, self.answers),
             gate.route(self.intake.doors, self.gate),
             *status_http.routes(self.intake.doors, self.lanes, self.clock),
+            lessons_http.route(self.intake.doors, self.lanes, self.clock),
             Route("/slack/events", self._from_slack, methods=["POST"]),
             Route("/healthz", self._alive),
             Route("/readyz", self._ready),
@@ -440,6 +458,7 @@ class House:
             self.metrics.spread(spread.name, spread.words, spread.buckets, spread.total, spread.count)
         self.metrics.set("lanes", {"waiting": float(self.lanes.waiting())})
         self.metrics.set("intake", {"accepted_total": float(self.intake.totals.accepted), "duplicates_total": float(self.intake.totals.duplicates), "refused_total": float(self.intake.refusals)})
+        self.metrics.set("telemetry", {**{f"{signal}_accepted_total": float(n) for signal, n in self.telemetry.accepted.items()}, "refused_total": float(self.telemetry.refused)})
         self.metrics.set("pings", {"accepted_total": float(self.pings.accepted), "refused_total": float(self.pings.refused)})
         self.metrics.set("alerts", {"accepted_total": float(self.alerts.accepted), "refused_total": float(self.alerts.refused), "unknown_agents_total": float(self.alerts.unknown_agents)})
         self.metrics.set("loops", {f"{name}_{what}_total": float(value) for name, loop in self.loops.loops.items() for what, value in (("steps", loop.steps), ("errors", loop.errors))})
@@ -457,6 +476,7 @@ class House:
         if self.edge is not None:
             await self.edge.rest()
         await self.intake.close()
+        await self.telemetry.close()
         await self.pings.close()
         await self.allowed.step(self.clock.now())
         await self.request_hooks.close()

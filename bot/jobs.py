@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,20 +37,26 @@ from bot.feedback.http import vote_link
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
 from bot.ladders.unreached import unreached_by
+from bot.lessons.http import MOST as LESSONS_PAGE
+from bot.lessons.http import moment_of
+from bot.lessons.reading import Found, Place, failing, written
 from bot.paging.flows import ack_page
 from bot.paging.noise import figures
 from bot.paging.noise.stats import span_lines, stats
 from bot.paging.reading import open_pages
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
+from bot.quality.drift.messages import few_lines
+from bot.quality.drift.reading import watched_of
 from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
 from bot.status import messages as status_words
 from bot.status.http import as_json, depth_as_json
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
-from bot.tables import Check, Output, Token
+from bot.tables import Agent, Check, Output, Token
 
 WRONG_INPUT = 2
+MOST_PLANNED = 500  # agents whose judgements a plan looks at
 KIND_SPECS: dict[str, type[BaseModel]] = {name: kind.spec for name, kind in KINDS.items()}
 
 
@@ -64,6 +71,15 @@ def open_things(tx: Session, agent_id: int) -> list[str]:
     pages = [f"page {page.id}" for page in open_pages(tx, [agent_id])]
     waiting = [f"request {request.ext_id}" for request in open_requests(tx, [agent_id])[0]]
     return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])] + waiting
+
+
+def _seen_late(tx: Session, now: datetime, plan: Plan, spec: RegistrySpec) -> Plan:
+    """The plan, with the agents whose judgements are too few to notice a drop within a week, and the line that asks for more."""
+    agents = tx.scalars(select(Agent).where(Agent.slug.in_(sorted(spec.agents)[:MOST_PLANNED]), Agent.archived_at.is_(None))).all()
+    # What the file asks for may already be more than what is in force.
+    late = [(each, replace(each, reviews_per_day=spec.agents[each.slug].reviews.per_day)) for each in watched_of(tx, now, agents).values()]
+    notes = [f"{each.name} ({each.slug}): {words}" for before, each in late if each.reviews_per_day <= before.reviews_per_day for words in few_lines(each)]
+    return replace(plan, notes=(*plan.notes, *notes[:20], *([f"{len(notes) - 20} more agents are judged too seldom to notice a drop within a week"] if len(notes) > 20 else [])))
 
 
 def _who_is_reached(tx: Session, plan: Plan, spec: RegistrySpec) -> Plan:
@@ -82,7 +98,7 @@ class _Jobs:
     async def do_plan(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         await self._know_people()
         now = self.clock.now()
-        async for line in self._registry(args, lambda tx, read: _who_is_reached(tx, warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), read.spec), write=False):
+        async for line in self._registry(args, lambda tx, read: _who_is_reached(tx, _seen_late(tx, now, warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), read.spec), read.spec), write=False):
             yield line
 
     async def do_apply(self, args: dict[str, Any]) -> AsyncIterator[Line]:
@@ -270,6 +286,32 @@ class _Jobs:
             return {"text": vote_link(signer, url, person.id, found.id, now)}
 
         yield await self.lanes.read(look)
+
+    async def do_lessons(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        slug, most = str(args["agent"]), int(args["limit"]) if args.get("limit") else None
+        try:
+            since, place = moment_of(args.get("since")), Place.read(str(args["cursor"])) if args.get("cursor") else None
+        except ValueError as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
+            return
+        told, more = 0, True
+        while more and (most is None or told < most):
+            number, after = min(most - told, LESSONS_PAGE) if most is not None else LESSONS_PAGE, place
+
+            def look(tx: Session, number: int = number, after: Place | None = after) -> Found | None:
+                agent = agent_by_slug(tx, slug)
+                return failing(tx, agent, after=after, since=since, limit=number) if agent is not None else None
+
+            found = await self.lanes.read(look)
+            if found is None:
+                yield {"error": f"There is no agent {slug!r}.", "exit": WRONG_INPUT}
+                return
+            page = await asyncio.to_thread(written, found, self.clock.now())
+            for line in page.lines:
+                yield {"text": line.decode()}
+            told, more, place = told + len(page.lines), page.more, page.resume
+        if not told:
+            yield {"error": f"Nobody found an output of {slug} bad{' since then' if since else ' yet'}, and none failed in an incident: there are no lessons."}
 
     # --- tokens and imports -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of, workspace_of
 from bot.calendars import day_before, local_day, parse_working_days
-from bot.checks import counted, reported
+from bot.checks import counted, drifting, handing, reported
 from bot.checks.kinds.alert import AlertFacts, AlertSpec, Firing
 from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec
 from bot.checks.kinds.kind import CheckSpec
@@ -132,6 +132,8 @@ BATCHES: dict[str, Callable[[Session, datetime, Any, Calendar], Sequence[Any]]] 
     "freshness": reported.fresh_facts,
     "measure": reported.measure_facts,
     "stage": reported.stage_facts,
+    "handoff_rate": handing.handoff_facts,
+    "drift": drifting.drift_facts,
 }
 
 

@@ -69,6 +69,7 @@ def full_lines(report: Report) -> list[str]:
         lines.append(f"Open: {escape(clip(problem, 200))}")
     for incident in report.incidents:
         lines.append(f"Incident: {escape(clip(incident, 200))}")
+    lines += [escape(clip(words, 400)) for words in report.few]
     lines += [f"Quiet: {escape(clip(words, 250))}" for words in report.quiet]
     lines.append(owner_line(report))
     return [line for line in lines if line]

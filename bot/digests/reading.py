@@ -17,6 +17,8 @@ from bot.checks.blind import blind_checks
 from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.paging.scope import on_pages
 from bot.people.flows import is_away
+from bot.quality.drift.messages import few_lines
+from bot.quality.drift.reading import watched_of
 from bot.quality.reading import Totals, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
 from bot.quiet.messages import plain_cover
@@ -80,6 +82,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
             changes[change.agent_id].append(f"{change.input} {change.version}")
         blind.update(blind_checks(tx, now, part))
+    watched = {agent_id: each for part in in_parts(ids) for agent_id, each in watched_of(tx, now, [agent for agent in agents if agent.id in set(part)]).items()}
     quiet = _quiet(tx, now, agents)
     away: dict[int, bool] = {}
     reports = []
@@ -126,6 +129,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 operations=_asked(names.operations),
                 asked=_asked(_who_is_asked(tx, now, names, away)),
                 blind=tuple(blind.get(agent.id, ())),
+                few=tuple(few_lines(watched[agent.id])),
                 quiet=tuple(_most(quiet.get(agent.id, []), 3)),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )

@@ -149,6 +149,7 @@ class Report:
     operations: Asked | None = None
     asked: Asked | None = None  # of whom the review and the work are asked: the backup while the owner is away
     blind: tuple[str, ...] = ()  # checks that never had data: they cannot fail
+    few: tuple[str, ...] = ()  # too few judgements to notice a drop within a week, and how to get more
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
     unconfirmed: tuple[str, ...] = ()  # roles nobody has accepted: "operations owner Omar"
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.feedback.outward.letters import outputs_merged
+from bot.quality.drift.flows import pass_on_fed
 from bot.quality.flows import SOURCES, reobserve
 from bot.tables import Evaluation, Outcome, Output, Vote
 
@@ -52,4 +53,5 @@ def _merge(tx: Session, now: datetime, agent_id: int, stub: int, heard: int) -> 
     outputs_merged(tx, now, stub, heard)
     for source in SOURCES:
         reobserve(tx, now, agent_id, [stub], source)  # nothing is said of it any more
+    pass_on_fed(tx, stub, heard)
     tx.execute(delete(Output).where(Output.id == stub).execution_options(synchronize_session=False))

@@ -115,7 +115,7 @@ def facts_of(seen: Seen, finding: Finding) -> dict[str, Any]:
     difference = {
         source: round(share - frozen.share, 6)
         for source, frozen in seen.baselines.items()
-        if (share := totals["trailing"].score("people" if source == "people" else "evaluations").share) is not None
+        if (share := totals["trailing"].score("people" if source == "people" else "outcomes" if source == "outcomes" else "evaluations").share) is not None
     }
     told = "evaluations" if finding.machine else "people"
     baseline = seen.baselines.get(told)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -111,6 +111,7 @@ class Standing:
     agreement_needed: float | None = None  # below it, evaluations decide nothing
     people_spread: int = 1  # over how many days, up to today, its judgements really spread
     evaluations_spread: int = 1
+    drifting: Mapping[str, str] = field(default_factory=dict)  # source -> that it has become worse than its baseline, in words
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,20 @@ def judge(facts: Standing) -> Finding:
     # The worse of people and machines drives; where both say the same, people do.
     verdicts = [(_against(score, facts.target), name, score) for name, score in reached]
     verdict, driver, driving = max(verdicts, key=lambda each: _RANKS[each[0]])
-    return Finding(verdict, _why(verdict, driver, driving, facts, machine), rank_of(verdict, driving), headline, machine, driver)
+    why = _why(verdict, driver, driving, facts, machine)
+    drift = _drifting(facts)
+    if drift and verdict is Verdict.WORTH_USING:
+        # The target is still reached, and quality is on its way down: that is what drift is watched for.
+        verdict, why = Verdict.WATCH, f"{why.rsplit('; ', 1)[0]}; {drift}"
+    elif drift and verdict is Verdict.WATCH:
+        why = f"{why}, and {drift}"
+    return Finding(verdict, why, rank_of(verdict, driving), headline, machine, driver)
+
+
+def _drifting(facts: Standing) -> str:
+    """What has drifted, in words; people's drift first. Evaluations that decide nothing decide nothing here either."""
+    silent = {"evaluations"} if facts.machines == "beside" or distrusted(facts) else set()
+    return next((facts.drifting[source] for source in ("people", "evaluations", "outcomes") if source in facts.drifting and source not in silent), "")
 
 
 def distrusted(facts: Standing) -> bool:

@@ -24,7 +24,7 @@ ORDER: tuple[Verdict, ...] = tuple(Verdict(name) for name in SYMBOLS)
 MEANINGS: dict[str, str] = {
     Verdict.NOT_WORTH_USING: "even the upper end of the interval is below the target",
     Verdict.SILENT: "output was expected and none came",
-    Verdict.WATCH: "the target lies inside the interval",
+    Verdict.WATCH: "the target lies inside the interval, or quality is drifting down",
     Verdict.LEARNING: "too few judgements for a verdict yet",
     Verdict.WORTH_USING: "even the lower end of the interval reaches the target",
     Verdict.PAUSED: "it was stopped or paused by a person or a rule",

@@ -79,5 +79,6 @@ class Depth:
     about: str = ""
     runbook: str = ""
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
+    drift: tuple[str, ...] = ()  # how each source is watched against its baseline, and what was noticed
     silenced: tuple[Check, ...] = ()  # somebody said that these are wrong: they rest until they are changed
     chart: Chart | None = None  # the last four weeks

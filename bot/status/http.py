@@ -102,6 +102,7 @@ def depth_as_json(found: Depth) -> dict[str, Any]:
         "incidents": [{"id": each.id, "title": each.title, "since": each.opened_at.isoformat()} for each in found.incidents],
         "changes": [{"input": each.input, "version": each.version, "at": each.occurred_at.isoformat(), "note": each.note} for each in found.changes],
         "stage": {"stage": found.stage.stage, "since": found.stage.since.isoformat(), "reason": found.stage.reason} if found.stage else None,
+        "drift": list(found.drift),
         "quiet": list(found.quiet),
         "checks_silenced": [{"name": each.name, "since": each.wrong_at.isoformat(), "says": each.says} for each in found.silenced if each.wrong_at],
         "channel": found.channel,

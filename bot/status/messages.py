@@ -152,6 +152,8 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     if trend:
         quality.append(f"Now {joined(trend)}")
     sections.append(("Quality", quality))
+    if found.drift:
+        sections.append(("Drift", list(found.drift)))
     span = f"{day(found.first_day)} to {day(found.last_day)}"
     sections.append(
         (

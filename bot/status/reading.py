@@ -16,6 +16,8 @@ from bot.calendars import day_before, days_between, local_day
 from bot.paging.scope import on_pages, pages_by_agent
 from bot.quality import counting
 from bot.quality.charting import chart_of
+from bot.quality.drift.messages import drift_lines
+from bot.quality.drift.reading import watched_of
 from bot.quality.fleet import unconfirmed_count, verdicts_by_department
 from bot.quality.reading import Source, score_from, totals
 from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
@@ -145,6 +147,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         about=spec.about,
         runbook=spec.runbook or "",
         quiet=tuple(plain_cover(cover, agent.zone) for cover in covers_of_agents(tx, now, [agent]).get(agent.id, [])),
+        drift=tuple(drift_lines(watched_of(tx, now, [agent])[agent.id])),
         silenced=tuple(tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.wrong_at.is_not(None), Check.archived_at.is_(None)).order_by(Check.name))),
     )
 

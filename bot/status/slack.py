@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from bot.agents import slack as agents
 from bot.agents.reading import agent_by_slug, find_agents
+from bot.handover import slack as handover
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.quality.charting import chart_of
+from bot.quality.drift import slack as drift
 from bot.status import messages, words
 from bot.status.away import away, declared, press_back, press_form
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
@@ -44,8 +45,10 @@ def look_closer(tx: Session, press: Press) -> Answer:
 
 
 def agent(tx: Session, press: Press) -> Answer:
-    """`/aiops agent`: what the registry knows of one, and how its quality goes."""
-    answer = agents.agent(tx, press)
+    """`/aiops agent`: what the registry knows of one, and how its quality goes; `agent <name> baseline` what it is compared with."""
+    if len(press.words) > 1 and press.words[-1].lower() == "baseline":
+        return drift.baseline(tx, replace(press, words=press.words[:-1]))
+    answer = handover.agent(tx, press)
     found = find_agents(tx, " ".join(press.words)) if press.words and isinstance(answer, Tell) and answer.share else []
     chart = chart_of(tx, press.now, found[0]) if len(found) == 1 else None
     return replace(answer, message=messages.with_chart(answer.message, chart)) if chart is not None and isinstance(answer, Tell) else answer

@@ -214,7 +214,7 @@ Rate an output with the thumbs under it, or with “Rate this output” in the m
 ---
 🔴 Not worth using: even the upper end of the interval is below the target
 ⚫ Silent: output was expected and none came
-🟡 Watch: the target lies inside the interval
+🟡 Watch: the target lies inside the interval, or quality is drifting down
 ⚪ Learning: too few judgements for a verdict yet
 🟢 Worth using: even the lower end of the interval reaches the target
 ⏸️ Paused: it was stopped or paused by a person or a rule

@@ -7,8 +7,10 @@ from typing import Any
 from bot.checks.kinds import (
     alert,
     change,
+    drift,
     error_rate,
     freshness,
+    handoff_rate,
     heartbeat,
     http,
     input_shape,
@@ -24,8 +26,8 @@ from bot.checks.kinds import (
 )
 from bot.checks.kinds.kind import CheckSpec, Kind
 
-_OF_RUNS = (heartbeat.KIND, run_failed.KIND, stage.KIND, no_data.KIND, volume.KIND, error_rate.KIND, latency.KIND, input_shape.KIND)
-_OF_THE_REST = (quality.KIND, measure.KIND, change.KIND, freshness.KIND, http.KIND, upstream.KIND, prometheus.KIND, alert.KIND)
+_OF_RUNS = (heartbeat.KIND, run_failed.KIND, stage.KIND, no_data.KIND, volume.KIND, error_rate.KIND, latency.KIND, input_shape.KIND, handoff_rate.KIND)
+_OF_THE_REST = (quality.KIND, drift.KIND, measure.KIND, change.KIND, freshness.KIND, http.KIND, upstream.KIND, prometheus.KIND, alert.KIND)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*_OF_RUNS, *_OF_THE_REST)}
 SPECS: dict[str, type[CheckSpec]] = {name: kind.spec for name, kind in KINDS.items()}  # for reading aiops.yml
 

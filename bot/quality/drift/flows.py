@@ -53,7 +53,7 @@ def settle_step(tx: Session, now: datetime) -> bool:
     """
     aside = select(Detector.id).where(Detector.agent_id == Observation.agent_id, Detector.source == Observation.source, Detector.due_at > now).exists()
     waiting = select(Observation.agent_id, Observation.source).where(_UNSETTLED, Observation.settles_at <= now, ~aside)
-    pairs = sorted(set(tx.execute(waiting.order_by(Observation.settles_at).limit(PAIRS)).tuples()))
+    pairs = sorted({(agent_id, source) for agent_id, source in tx.execute(waiting.order_by(Observation.settles_at).limit(PAIRS))})
     _make_rows(tx, pairs)
     due = Detector.due_at <= now
     which = or_(and_(tuple_(Detector.agent_id, Detector.source).in_(pairs), Detector.due_at.is_(None)), due) if pairs else due
@@ -92,7 +92,7 @@ def unmarked(tx: Session, now: datetime) -> bool:
 def _make_rows(tx: Session, pairs: Sequence[tuple[int, str]]) -> None:
     if not pairs:
         return
-    there = set(tx.execute(select(Detector.agent_id, Detector.source).where(tuple_(Detector.agent_id, Detector.source).in_(pairs))).tuples())
+    there = {(agent_id, source) for agent_id, source in tx.execute(select(Detector.agent_id, Detector.source).where(tuple_(Detector.agent_id, Detector.source).in_(pairs)))}
     rows = [{"agent_id": agent_id, "source": source, "state": State.WAITING.value, "body": {}, "fed": 0, "marked": True} for agent_id, source in pairs if (agent_id, source) not in there]
     if rows:
         wanted = sqlite_insert(Detector) if tx.get_bind().dialect.name == "sqlite" else postgres_insert(Detector)

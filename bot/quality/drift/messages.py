@@ -165,6 +165,26 @@ def state_lines(watched: Watched, now: datetime) -> list[str]:
     return found or ["Nothing has been judged yet, so there is nothing to compare with."]
 
 
+def drift_lines(watched: Watched) -> list[str]:
+    """For status: what is open of each source, else how soon a drop would be noticed."""
+    found: list[str] = []
+    for each in watched.sources:
+        change = each.change
+        if change is None:
+            found.append(reach_words(each, watched.reviews_per_day))
+            continue
+        words = [level_words(change, watched.zone), segment_words(change.segment), near_words(change.near) if change.side == State.WORSE else ""]
+        known = "Known: " if change.known_at is not None else ""
+        found.append(f"{known}{'Worse' if change.side == State.WORSE else 'Better, which speaks for more freedom'}: " + ". ".join(each for each in words if each))
+    return found
+
+
+def few_lines(watched: Watched) -> list[str]:
+    """For digests and `aiops plan`: sources where a drop would go unnoticed for more than a week, unless another one sees it in time."""
+    told = [each for each in watched.sources if too_few(each)]
+    return [] if any(each.reach is not None and each.reach.enough for each in watched.sources) else [reach_words(each, watched.reviews_per_day) for each in told[:1]]
+
+
 def shown(watched: Watched, now: datetime, *, may_decide: bool) -> Message:
     """`/aiops baseline <agent>`."""
     lines = state_lines(watched, now)

@@ -77,7 +77,7 @@ def change_of(row: Drift, names: dict[int, str] | None = None, watch: Watch | No
 
 def _names(tx: Session, ids: Iterable[int | None]) -> dict[int, str]:
     wanted = sorted({each for each in ids if each is not None})
-    return dict(tx.execute(select(Person.id, Person.name).where(Person.id.in_(wanted))).tuples().all()) if wanted else {}
+    return {row.id: row.name for row in tx.execute(select(Person.id, Person.name).where(Person.id.in_(wanted)))} if wanted else {}
 
 
 def open_changes(tx: Session, agent_ids: Iterable[int]) -> dict[int, list[Change]]:

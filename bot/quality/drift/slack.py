@@ -1,0 +1,54 @@
+"""Slack's edge of baselines: `/aiops baseline <agent>`, and the two decisions under it."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from bot.agents.reading import agent_by_slug, find_agents
+from bot.agents.telling import which
+from bot.people.flows import Refused, require, roles_of
+from bot.people.rules import Act, may
+from bot.quality.baselines import SOURCES
+from bot.quality.drift import messages, rebasing
+from bot.quality.drift.reading import watched_of
+from bot.surface.press import Answer, Handler, Press, Tell
+from bot.tables import Agent
+
+
+def baseline(tx: Session, press: Press) -> Answer:
+    """How an agent's quality is watched against its baseline, with what may be decided."""
+    require(roles_of(tx, press.actor, None), Act.SEE)
+    words = " ".join(press.words)
+    found = find_agents(tx, words) if words else []
+    if len(found) != 1:
+        return Tell(which(words or "baseline", [(each.name, each.slug) for each in found]))
+    may_decide = may(roles_of(tx, press.actor, found[0].id, channel_id=found[0].channel_id), Act.REBASELINE)
+    return Tell(messages.shown(watched_of(tx, press.now, found)[found[0].id], press.now, may_decide=may_decide), share=not may_decide)
+
+
+def known(tx: Session, press: Press) -> Answer:
+    """`It is known`."""
+    agent, source = _meant(tx, press)
+    done = rebasing.call_known(tx, press.now, agent, source, person_id=press.actor.person_id)
+    return Tell(messages.known(agent.name, source) if done else messages.nothing_open(agent.name, source))
+
+
+def rebase(tx: Session, press: Press) -> Answer:
+    """`New baseline`."""
+    agent, source = _meant(tx, press)
+    first, judged = rebasing.rebase(tx, press.now, agent, source, person_id=press.actor.person_id)
+    return Tell(messages.rebased(agent.name, source, first, judged))
+
+
+def _meant(tx: Session, press: Press) -> tuple[Agent, str]:
+    slug, _, source = press.value.partition(":")
+    agent = agent_by_slug(tx, slug)
+    if agent is None or source not in SOURCES:
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        raise Refused("This agent is no longer in the registry. Nothing was changed.")
+    require(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.REBASELINE)
+    return agent, source
+
+
+ACTIONS: dict[str, Handler] = {"drift.known": known, "drift.rebase": rebase}
+WORDS: dict[str, Handler] = {"baseline": baseline}
