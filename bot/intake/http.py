@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -44,17 +45,21 @@ TITLES = {
 }
 
 
+@cache
+def _described() -> tuple[bytes, str]:
+    """The description for machines and the page for people, made when somebody first asks: a few hundredths of a second."""
+    document = describe()
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2), page(document)
+
+
 def routes(intake: Intake) -> list[Route]:
     """All routes of this room, the hottest first."""
-    document = describe()
-    described, shown = orjson.dumps(document, option=orjson.OPT_INDENT_2), page(document)
-
     async def openapi(_: Request) -> Response:
-        return Response(described, media_type="application/json")
+        return Response(_described()[0], media_type="application/json")
 
     async def docs(_: Request) -> Response:
         headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return HTMLResponse(shown, headers=headers)
+        return HTMLResponse(_described()[1], headers=headers)
 
     return [
         Route("/v1/events", TakeEvents(intake), methods=["POST"]),
