@@ -52,6 +52,7 @@ class Mine:
     problem: str = ""  # the first of its open problems
     problems: int = 0
     paged: bool = False
+    may_hand_over: bool = False  # the reader holds a role that is handed over
     operations: str = ""  # the name of who is asked first
     business: str = ""
     unconfirmed: tuple[str, ...] = ()  # "operations owner Omar"

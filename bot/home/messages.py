@@ -25,7 +25,7 @@ def view(home: Home) -> dict[str, Any]:
     elif home.mine and not home.pages:
         blocks += [header("Waiting for you"), section("🌤️ Nothing waits for you.")]
     if home.mine:
-        blocks += [header("Your agents"), *([place(home.charts)] if home.charts else []), *(agent_block(each) for each in home.mine)]
+        blocks += [header("Your agents"), *([place(home.charts)] if home.charts else []), *(block for each in home.mine for block in _mine(each))]
         blocks += _turning("mine", home.mine_turned, "agent", "worst first")
     if home.fleet is not None:
         blocks += _fleet(home.fleet)
@@ -48,6 +48,13 @@ def agent_block(mine: Mine) -> Block:
     if mine.roles:
         lines.append(f"You are its {escape(joined(mine.roles))}")
     return section("\n".join(lines), accessory=button("Look closer", "status.agent", f"agent:{mine.slug}", label=f"Show {mine.name} in depth"))
+
+
+def _mine(mine: Mine) -> list[Block]:
+    """One agent of the reader's, with what an owner may do."""
+    said = {key: value for key, value in agent_block(mine).items() if key != "accessory"}
+    look = button("Look closer", "status.agent", f"agent:{mine.slug}", label=f"Show {mine.name} in depth")
+    return [said, actions(look, *([button("Hand over", "handover.ask", f"{mine.slug}:", label=f"Hand over a role of {mine.name}")] if mine.may_hand_over else []))]
 
 
 def _needed(mine: Mine) -> str:
@@ -113,8 +120,11 @@ def _fleet(fleet: Fleet) -> list[Block]:
     if fleet.strays:
         blocks.append(section(f"*{plural(len(fleet.strays) + fleet.strays_more, 'agent')} at work that nobody owns*, seen in telemetry: how much they do, never what they say"))
         for stray in fleet.strays:
-            words = f"{escape(clip(stray.name, 200))} · {plural(stray.traces, 'trace')} since {when(stray.first_at, DAY)}"
-            blocks.append(section(words))
+            value = f"unowned:{stray.id}"
+            blocks.append(section(f"{escape(clip(stray.name, 200))} · {plural(stray.traces, 'run')} since {when(stray.first_at, DAY)}"))
+            blocks.append(actions(button("Register", "unowned.register", value, label=f"Register {stray.name}"), button("Ignore until", "unowned.ignore", value, label=f"Set {stray.name} aside until a day")))
+        if fleet.strays_more:
+            blocks.append(context(f"{plural(fleet.strays_more, 'more name')}, less at work; they follow when these are settled."))
     blocks += [section("*Worst first*"), *(agent_block(each) for each in fleet.worst), *_turning("fleet", fleet.turned, "agent", "worst first")]
     return blocks
 

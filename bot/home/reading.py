@@ -10,13 +10,14 @@ from sqlalchemy import ColumnElement, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of, owners_named_of
+from bot.agents.unowned_words import name_of
 from bot.blocks import header, section
 from bot.calendars import day_before, local_day
 from bot.charts.words import spark_of
 from bot.feedback.messages import Shown
 from bot.feedback.reading import shown
 from bot.home.became import became_of
-from bot.home.facts import Fleet, Home, Mine, OpenPage, Rated, Turned, turned
+from bot.home.facts import Fleet, Home, Mine, OpenPage, Rated, Stray, Turned, turned
 from bot.home.messages import view
 from bot.ladders.unreached import unreached
 from bot.lists.reading import items_for
@@ -39,6 +40,7 @@ from bot.tables import (
     Page,
     Person,
     Problem,
+    UnownedAgent,
     Vote,
 )
 
@@ -49,6 +51,7 @@ JUST_NOW = timedelta(minutes=10)
 PAGES, ITEMS, AGENTS, FLEET, BECAME = 5, 10, 6, 8, 5  # how many of each are shown at once
 CHARTS = 6
 NAMED = 5
+STRAYS = 3
 
 
 def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _told(tx: Session, rows: list[tuple[Agent, AgentNow | None]], roles: dict[in
                 agent.slug, agent.name, tuple(ROLE_WORDS[role] for role in roles.get(agent.id, [])),
                 now.verdict if now else Verdict.LEARNING.value, (now.why if now else "") or "nothing has been looked at yet",
                 now.share if now else None, now.low if now else None, now.high if now else None, now.n if now else 0, now.machine if now else False, window,
-                sparks.get(agent.id, ""), next(iter(problems[agent.id]), ""), len(problems[agent.id]), agent.id in calling,
+                sparks.get(agent.id, ""), next(iter(problems[agent.id]), ""), len(problems[agent.id]), agent.id in calling, bool({"business", "operations"} & set(roles.get(agent.id, []))),
                 names.operations.name if names.operations else "", names.business.name if names.business else "",
                 tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
@@ -164,10 +167,14 @@ def _fleet(tx: Session, now: datetime, at: dict[str, int], roles: dict[int, list
     counts = verdict_counts(tx)
     shown = turned(at, "fleet", FLEET, sum(counts.values()))
     lines = unreached(tx, now)
+    unowned = (UnownedAgent.agent_id.is_(None), UnownedAgent.ignored_until.is_(None) | (UnownedAgent.ignored_until <= now))
+    strays = list(tx.scalars(select(UnownedAgent).where(*unowned).order_by(UnownedAgent.traces.desc(), UnownedAgent.id).limit(STRAYS)))
+    more = int(tx.scalar(select(func.count()).select_from(UnownedAgent).where(*unowned)) or 0) - len(strays)
     return Fleet(
         counts=counts, worst=_told(tx, _agents(tx, literal(True), shown), roles, {}), turned=shown,
         unconfirmed=unconfirmed_count(tx), unconfirmed_names=tuple(unconfirmed_names(tx, NAMED)),
         unreached=tuple(line.line(6) for line in lines[:3]), unreached_more=max(len(lines) - 3, 0),
+        strays=tuple(Stray(row.id, name_of(row.service, row.agent_name), row.traces, row.first_at) for row in strays), strays_more=more,
     )  # fmt: skip
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import workspace_of
 from bot.alone import alone
 from bot.calendars import at_local, local_day, next_working_time, parse_working_days
-from bot.db import is_outage
+from bot.db import is_outage, wake
 from bot.lists import messages
 from bot.lists.reading import items_for
 from bot.lists.rules import AT, LOOK_EVERY, Move, turn
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.people.flows import is_away
-from bot.tables import AgentOwner, FollowUp, IncidentItem, ListTimer, Person, PersonList, Review
+from bot.tables import AgentOwner, FollowUp, HomeView, IncidentItem, ListTimer, Person, PersonList, Review
 
 ASIDE = timedelta(minutes=10)
 
@@ -72,6 +72,10 @@ def changed(tx: Session, now: datetime, person_id: int) -> None:
     person = tx.get(Person, person_id)
     if person is None:
         return
+    # App Home shows the same: whoever has it open sees it in a moment.
+    home = select(HomeView.id).where(HomeView.person_id == person_id, HomeView.due_at > now).with_for_update(skip_locked=True)
+    tx.execute(update(HomeView).where(HomeView.id.in_(home)).values(due_at=now).execution_options(synchronize_session=False))
+    wake(tx, "home")
     row = tx.scalars(select(PersonList).where(PersonList.person_id == person_id, PersonList.local_date == local_day(now, person.zone))).first()
     if row is not None:
         _bring_up_to_date(tx, now, row)
