@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: up test lint check lock demo-reset clean
+.PHONY: up test lint check lock demo-reset try-backends clean
 
 up: $(VENV)/installed
 	@$(BIN)/aiops up
@@ -22,6 +22,9 @@ check: lint test
 
 demo-reset: $(VENV)/installed
 	@$(BIN)/aiops demo reset
+
+try-backends: $(VENV)/installed-tests
+	$(BIN)/python -m benchmarks.backends
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "aiops-bot needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 up"; exit 1; }

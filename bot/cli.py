@@ -122,6 +122,16 @@ def link(
     _carry("link", {"agent": agent, "output": output, "person": person}, False)
 
 
+@app.command()
+def lessons(
+    agent: Annotated[str, typer.Argument(help="The agent's id.")],
+    since: Annotated[str | None, typer.Option(help="Only what was said from this day (2026-11-20, UTC) or time on.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many; all where left out.")] = None,
+) -> None:
+    """Print the outputs that people found bad, or that failed in an incident, as JSONL: with reasons, corrections and traces, never with names."""
+    _carry("lessons", {"agent": agent, "since": since, "limit": limit}, False)
+
+
 @events.command("tail")
 def events_tail(json: Json = False) -> None:
     """Watch accepted and refused events as they come in; needs a running server."""

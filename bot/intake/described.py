@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.checks.alerts import AGENT_LABEL, MOST, AlertIn
 from bot.checks.pings import BODY
+from bot.intake import described_lessons
 from bot.intake.bodies import DECODED
 
 SIGNALS = {
@@ -135,7 +136,7 @@ def schemas() -> dict[str, Any]:
         },
         "required": ["accepted", "stale", "truncated", "unknown_agents", "refused"],
     }
-    return {"Alert": alert, "Alerts": message, "AlertsTaken": taken, "Gate": GATE, "AskedRequest": REQUEST, "Permit": PERMIT}
+    return {"Alert": alert, "Alerts": message, "AlertsTaken": taken, "Gate": GATE, "AskedRequest": REQUEST, "Permit": PERMIT, "Lesson": described_lessons.LESSON}
 
 
 def paths() -> dict[str, Any]:
@@ -180,7 +181,7 @@ def paths() -> dict[str, Any]:
             },
         }
     }
-    return {**found, **_asking()}
+    return {**found, **_asking(), **described_lessons.paths({"$ref": "#/components/schemas/Problem"})}
 
 
 def _asking() -> dict[str, Any]:
@@ -256,6 +257,8 @@ def sections() -> str:
     parts += ["<h2 id='gate'>GET /v1/agents/{id}/gate</h2><p>", code(_GATE), "</p>", table((name, found["description"]) for name, found in GATE["properties"].items())]
     parts += ["<h2 id='permissions'>POST /v1/permissions/check</h2><p>", code(_PERMIT), "</p>", f"<pre>{escape(_QUESTION)}</pre>", table((name, each.get("description", "The request, where a person is asked.")) for name, each in PERMIT["properties"].items() if name != "action_hash")]
     parts += ["<h2 id='requests'>GET /v1/agents/{agent}/requests/{id}</h2><p>", code(_ANSWER), "</p>", table((name, each["description"]) for name, each in REQUEST["properties"].items() if "description" in each)]
+    told = described_lessons.LESSON["properties"].items()
+    parts += ["<h2 id='lessons'>GET /v1/agents/{id}/lessons</h2><p>", code(described_lessons.LESSONS), "</p>", table((name, each["description"]) for name, each in told if "description" in each)]
     return "".join(parts)
 
 
