@@ -86,9 +86,10 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
     plan = Plan([], Counter(), more=len(rows) == desk.rhythm.batch)
     taken: set[str] = set()
     waiting: dict[str, int] = defaultdict(int)
+    begun: list[tuple[OutMessage, Do, Attempt | None]] = []
     behind = 0
     for row in rows:
-        free = room - len(plan.jobs)
+        free = room - len(begun)
         if free <= 0 or (free <= desk.rhythm.at_once // 4 and row.priority > Priority.CALL):
             plan.more = False  # the last places are kept for calls
             break
@@ -112,8 +113,10 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
             row.due_at = at + desk.rhythm.post_every * waiting[row.target]
             waiting[row.target] += 1
             continue
-        plan.jobs.append(_job(tx, now, desk, book, row, decision.do))
+        begun.append((row, decision.do, _begin(tx, now, desk, row, decision.do)))
         taken.add(row.target)
+    tx.flush()
+    plan.jobs += [_job(book, row, do, attempt) for row, do, attempt in begun]
     return plan
 
 
@@ -145,7 +148,20 @@ def _settle(tx: Session, now: datetime, row: OutMessage, decision: Decision, cou
         counts["dropped"] += decision.do is Do.DROP
 
 
-def _job(tx: Session, now: datetime, desk: Desk, book: _Book, row: OutMessage, do: Do) -> Job:
+def _begin(tx: Session, now: datetime, desk: Desk, row: OutMessage, do: Do) -> Attempt | None:
+    """The attempt, where one changes what stands outside; the row is leased meanwhile."""
+    if do not in METHOD:
+        return None
+    method = row.route if row.route != "slack" else UPLOAD if do is Do.POST and row.kind == "file" else METHOD[do]
+    attempt = Attempt(message_id=row.id, rev=row.want_rev, nonce=desk.nonce(), method=method, at=now)
+    tx.add(attempt)
+    row.lease_by, row.lease_until = desk.holder, now + desk.rhythm.lease
+    if row.route == "slack":
+        desk.pacer.posted(row.target, now) if do is Do.POST else desk.pacer.edited(now) if do is Do.EDIT else None
+    return attempt
+
+
+def _job(book: _Book, row: OutMessage, do: Do, attempt: Attempt | None) -> Job:
     tries, root = book.tries[row.id], book.roots.get(row.thread_key or "")
     channel = row.channel if row.ts and row.channel else ""
     thread_ts = None
@@ -155,15 +171,6 @@ def _job(tx: Session, now: datetime, desk: Desk, book: _Book, row: OutMessage, d
         thread_ts = root.ts
     channel = channel or book.dms.get(row.target) or row.target
     unsure = [each for each in tries if each.outcome in (None, "lost")]
-    attempt = None
-    if do in METHOD:
-        method = row.route if row.route != "slack" else UPLOAD if do is Do.POST and row.kind == "file" else METHOD[do]
-        attempt = Attempt(message_id=row.id, rev=row.want_rev, nonce=desk.nonce(), method=method, at=now)
-        tx.add(attempt)
-        tx.flush()
-        row.lease_by, row.lease_until = desk.holder, now + desk.rhythm.lease
-        if row.route == "slack":
-            desk.pacer.posted(row.target, now) if do is Do.POST else desk.pacer.edited(now) if do is Do.EDIT else None
     return Job(
         do=do, row_id=row.id, key=row.key, kind=row.kind, route=row.route, target=row.target,
         marker=marker_of(row.key, row.id, row.created_at), rev=row.want_rev, want=row.want, channel=channel, ts=row.ts,

@@ -27,14 +27,15 @@ from bot.outbox.leases import SKEW, drop_lease, hold_lease
 from bot.outbox.lookups import find_copies, remove_extras
 from bot.outbox.pace import Pacer
 from bot.outbox.places import NextPlace
-from bot.outbox.results import put_off, record, record_found, release_held, scope_of
+from bot.outbox.results import put_off, record_all, record_found, release_held, scope_of
 from bot.outbox.rules import Do, Rhythm
 from bot.outbox.sending import send
-from bot.routes.outcome import Kind, Route
+from bot.routes.outcome import Kind, Outcome, Route
 from bot.routes.slack import SlackCalls
 from bot.tables import OutMessage, Pace
 
 T = TypeVar("T")
+Ended = list[tuple[Job, Outcome, "asyncio.Future[None]"]]  # what became of attempts, and who waits for it to be written down
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ class Delivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ran_at: datetime | None = None
         self._stopping = self._asking = False
+        self._outcomes: Ended = []
+        self._recorder: asyncio.Task[None] | None = None
         self._ledger = asyncio.Lock()  # a claim must not overlook what a record of the same moment sets free
 
     async def step(self, now: datetime) -> bool:
@@ -177,9 +180,39 @@ class Delivery:
             self.desk.pacer.block(scope_of(job), now + timedelta(seconds=outcome.seconds))
         if not outcome.ok:
             log.warning("not delivered", key=job.key, do=job.do.value, route=job.route, outcome=outcome.kind.value, error=outcome.error)
-        self.counts.update(await self._write_down(lambda tx: record(tx, now, self.desk, job, outcome)))
+        await self._record(job, outcome)
         if job.route == "slack" and self.hold.heard(outcome, now):
             await self._mark(now)
+
+    async def _record(self, job: Job, outcome: Outcome) -> None:
+        """Write an outcome down, together with those that came while the last ones were written."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._outcomes.append((job, outcome, written))
+        if self._recorder is None or self._recorder.done():
+            self._recorder = asyncio.create_task(self._record_waiting(), name="deliver:outcomes")
+        await written
+
+    async def _record_waiting(self) -> None:
+        while self._outcomes:
+            ended, self._outcomes = self._outcomes, []
+            await self._record_all(ended)
+
+    async def _record_all(self, ended: Ended) -> None:
+        now, told = self.clock.now(), [(job, outcome) for job, outcome, _ in ended]
+        try:
+            self.counts.update(await self._write_down(lambda tx: record_all(tx, now, self.desk, told)))
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            if len(ended) > 1 and not is_outage(error):  # one of them is bad: it alone steps aside
+                for each in ended:
+                    await self._record_all([each])
+                return
+            for _, _, written in ended:
+                if not written.cancelled():
+                    written.set_exception(error)
+            return
+        for _, _, written in ended:
+            if not written.cancelled():
+                written.set_result(None)
 
     async def _look_up(self, job: Job) -> None:
         assert self.slack is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,13 +45,10 @@ def show(
     row = _held(tx, key)
     want = message.want()
     if row is None:
+        wake(tx, "outbox")
         try:
-            with tx.begin_nested():
-                row = _new(tx, now, key, "show", to, want, priority, thread)
-                row.expires_at = expires_at
-                row.due_at = due_at or now
-            wake(tx, "outbox")
-            return row
+            with _in_case(tx):
+                return _new(tx, now, key, "show", to, want, priority, thread, due_at=due_at or now, expires_at=expires_at)
         except IntegrityError:  # another process said it in the same moment: then this is an edit
             row = _held(tx, key)
             if row is None:
@@ -90,10 +88,8 @@ def call(
     if found is not None:
         return found
     want = {**message.want(), "topic": topic} if topic else message.want()
-    row = _new(tx, now, key, "call", to, want, Priority.CALL, None)
-    row.route, row.cause, row.expires_at, row.due_at = route, cause, expires_at, now
     wake(tx, "outbox")
-    return row
+    return _new(tx, now, key, "call", to, want, Priority.CALL, None, route=route, cause=cause, expires_at=expires_at)
 
 
 def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message, priority: int = Priority.ANSWER) -> OutMessage:
@@ -104,10 +100,8 @@ def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message,
     root = find(tx, thread)
     if root is None:
         raise LookupError(f"no root message {thread!r} to stand under")
-    row = _new(tx, now, key, "line", root.target, message.want(), priority, thread)
-    row.due_at = now
     wake(tx, "outbox")
-    return row
+    return _new(tx, now, key, "line", root.target, message.want(), priority, thread)
 
 
 def file(
@@ -128,10 +122,8 @@ def file(
     if found is not None:
         return found
     want: dict[str, Any] = {"text": comment or title, "name": name, "content": content, "title": title}
-    row = _new(tx, now, key, "file", to, want, priority, thread)
-    row.due_at = now
     wake(tx, "outbox")
-    return row
+    return _new(tx, now, key, "file", to, want, priority, thread)
 
 
 def mend(tx: Session, now: datetime, key: str, message: Message) -> None:
@@ -198,11 +190,22 @@ def at_place(tx: Session, channel: str, ts: str) -> OutMessage | None:
     return tx.scalars(select(OutMessage).where(OutMessage.channel == channel, OutMessage.ts == ts)).first()
 
 
-def _new(tx: Session, now: datetime, key: str, kind: str, to: str, want: dict[str, Any], priority: int, thread: str | None) -> OutMessage:
+def _in_case(tx: Session) -> AbstractContextManager[object]:
+    """A savepoint where another process may write the same key in this moment: on SQLite one process writes."""
+    return nullcontext() if tx.get_bind().dialect.name == "sqlite" else tx.begin_nested()
+
+
+def _new(
+    tx: Session, now: datetime, key: str, kind: str, to: str, want: dict[str, Any], priority: int, thread: str | None,
+    *, due_at: datetime | None = None, expires_at: datetime | None = None, route: str = "slack", cause: str | None = None,
+) -> OutMessage:  # fmt: skip
     seq = 0
     if thread is not None:
         seq = (tx.scalar(select(func.max(OutMessage.seq)).where(OutMessage.thread_key == thread)) or 0) + 1
-    row = OutMessage(key=key, kind=kind, target=to, want=want, priority=int(priority), thread_key=thread, seq=seq, created_at=now)
+    row = OutMessage(
+        key=key, kind=kind, target=to, want=want, priority=int(priority), thread_key=thread, seq=seq, created_at=now,
+        due_at=due_at or now, expires_at=expires_at, route=route, cause=cause,
+    )  # fmt: skip
     tx.add(row)
     tx.flush()
     return row

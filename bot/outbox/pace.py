@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.outbox.rules import Rhythm, edits_for, posts_for
 
 SECOND = timedelta(seconds=1)
+LATE = timedelta(milliseconds=250)  # so late a post may be taken without moving the others: that many more may fall into one second
 
 
 class Pacer:
@@ -18,7 +19,7 @@ class Pacer:
         self.blocked: dict[str, datetime] = {}  # by 429: post:<target>, method:<method>
         self._next: dict[str, datetime] = {}  # by our own pace: target -> when its next post may go
         self._edits: deque[datetime] = deque()
-        self._posts: deque[datetime] = deque()
+        self._posts: deque[datetime] = deque(maxlen=max(rhythm.posts_per_second, 1))  # the places in time of the last ones
 
     def post_at(self, target: str, now: datetime) -> datetime:
         """When a post to this target may go; `now` when at once."""
@@ -28,10 +29,8 @@ class Pacer:
         """When the workspace bears another post of this priority: the oldest of the last second must first be forgotten."""
         if not self.rhythm.posts_per_second:
             return now
-        while self._posts and self._posts[0] <= now - SECOND:
-            self._posts.popleft()
-        over = len(self._posts) - posts_for(priority, self.rhythm.posts_per_second)
-        return now if over < 0 else max(now, self._posts[over] + SECOND)
+        most = posts_for(priority, self.rhythm.posts_per_second)
+        return max(now, self._posts[-most] + SECOND) if len(self._posts) >= most else now
 
     @property
     def gap(self) -> timedelta:
@@ -40,11 +39,18 @@ class Pacer:
 
     def posted(self, target: str, now: datetime) -> None:
         if self.rhythm.posts_per_second:
-            self._posts.append(now)
+            self._posts.append(self._place(now))
         if self.rhythm.post_every:
             if len(self._next) > 5000:
                 self._next = {name: at for name, at in self._next.items() if at > now}
             self._next[target] = now + self.rhythm.post_every
+
+    def _place(self, now: datetime) -> datetime:
+        """When this post could have gone: taking it a moment late must not make all that follow later, too."""
+        if len(self._posts) < self.rhythm.posts_per_second:
+            return now
+        planned = self._posts[0] + SECOND
+        return max(planned, now - LATE) if planned <= now < planned + SECOND else now
 
     def edit_at(self, priority: int, now: datetime) -> datetime:
         """When an edit of this priority may go: the oldest edits of the last minute must first be forgotten."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -32,6 +32,14 @@ def release(tx: Session, now: datetime, key: str) -> None:
     waiting = waiting.order_by(OutMessage.seq).limit(NEXT)
     for row in tx.scalars(waiting.with_for_update(skip_locked=True)):
         row.due_at = now
+
+
+def release_all(tx: Session, now: datetime, keys: Sequence[str]) -> None:
+    """The same under many roots: most have nobody waiting, which one look tells."""
+    waiting = select(OutMessage.thread_key).where(OutMessage.thread_key.in_(keys), OutMessage.due_at > now, OutMessage.state == "pending")
+    for key in tx.scalars(waiting.distinct().order_by(OutMessage.thread_key)).all():
+        if key is not None:
+            release(tx, now, key)
 
 
 def fail_row(tx: Session, now: datetime, row: OutMessage, why: str) -> None:
@@ -81,6 +89,18 @@ def move(tx: Session, now: datetime, row: OutMessage, next_place: NextPlace | No
         line.target = place
         line.due_at = now
     return True
+
+
+def keep_dms(tx: Session, channels: Mapping[str, str | None]) -> None:
+    """Remember the DM channels of several people; most are known, which one look tells."""
+    given = {target: channel for target, channel in channels.items() if is_person(target) and channel is not None and channel.startswith("D")}
+    if not given:
+        return
+    known = tx.execute(select(Person.id, Person.slack_id, Person.dm_channel).where(Person.slack_id.in_(sorted(given)))).all()
+    other = sorted(row.id for row in known if given[row.slack_id] != row.dm_channel)
+    if other:
+        for person in tx.scalars(select(Person).where(Person.id.in_(other)).order_by(Person.id).with_for_update(skip_locked=True)):
+            person.dm_channel = given[person.slack_id or ""]
 
 
 def keep_dm(tx: Session, target: str, channel: str | None) -> None:

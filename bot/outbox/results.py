@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -10,7 +11,18 @@ from sqlalchemy.orm import Session
 
 from bot.outbox.as_text import NOT_ALLOWED, tell_as_text
 from bot.outbox.claims import LOOK, METHOD, UPLOAD, Desk, Job
-from bot.outbox.places import POSTS, fail_row, is_person, keep_dm, move, post_anew, release, set_aside
+from bot.outbox.places import (
+    POSTS,
+    fail_row,
+    is_person,
+    keep_dm,
+    keep_dms,
+    move,
+    post_anew,
+    release,
+    release_all,
+    set_aside,
+)
 from bot.outbox.rules import Do, is_absent_for_good, matters, wait_after
 from bot.outbox.shape import BARE, FULL
 from bot.routes.outcome import Kind, Outcome
@@ -29,30 +41,43 @@ def scope_of(job: Job) -> str:
     return f"method:{METHOD.get(job.do, LOOK)}"
 
 
-def record(tx: Session, now: datetime, desk: Desk, job: Job, outcome: Outcome) -> Counter[str]:
-    """Write down how an attempt ended and when the row is due again; returns what to count."""
-    row = _row(tx, job)
-    attempt = tx.get(Attempt, job.attempt_id)
+def record_all(tx: Session, now: datetime, desk: Desk, ended: Sequence[tuple[Job, Outcome]]) -> Counter[str]:
+    """Write down how attempts ended and when their rows are due again; returns what to count."""
+    held = select(OutMessage).where(OutMessage.id.in_([job.row_id for job, _ in ended])).order_by(OutMessage.id).with_for_update()
+    rows = {row.id: row for row in tx.scalars(held)}
+    attempts = {each.id: each for each in tx.scalars(select(Attempt).where(Attempt.id.in_([job.attempt_id for job, _ in ended])))}
     counts: Counter[str] = Counter()
-    if row is None or attempt is None:
-        return counts
+    posted: list[OutMessage] = []
+    for job, outcome in ended:
+        row, attempt = rows.get(job.row_id), attempts.get(job.attempt_id or 0)
+        if row is not None and attempt is not None:
+            before = counts["posted"]
+            _record(tx, now, desk, job, outcome, row, attempt, counts)
+            posted += [row] if counts["posted"] > before else []
+    if posted:
+        keep_dms(tx, {row.target: row.channel for row in posted})
+        tx.flush()
+        release_all(tx, now, [key for row in posted for key in (row.key, row.thread_key) if key])
+    return counts
+
+
+def _record(tx: Session, now: datetime, desk: Desk, job: Job, outcome: Outcome, row: OutMessage, attempt: Attempt, counts: Counter[str]) -> None:
     unsure = outcome.kind is Kind.UNKNOWN and attempt.method in POSTS
     attempt.outcome = None if unsure else outcome.kind.value
     attempt.detail = f"{job.target} {outcome.error}".strip()[:500] if not outcome.ok else None
     if row.lease_by not in (None, desk.holder) and not outcome.ok:
-        return counts  # another process took over and looks after the row
+        return  # another process took over and looks after the row
     row.lease_by = row.lease_until = None
     if outcome.ok:
         if job.do is Do.POST and row.ts is not None and row.ts != outcome.found.get("ts"):
             # Another process, which took us for dead, has posted it meanwhile: ours is the second copy.
             attempt.outcome = "lost"
             _rest(now, row, now)
-            return counts
+            return
         _done(tx, now, desk, row, job, outcome, counts)
     else:
         counts[outcome.kind.value] += 1
         _not_done(tx, now, desk, row, job, outcome, counts, attempt.at)
-    return counts
 
 
 def _done(tx: Session, now: datetime, desk: Desk, row: OutMessage, job: Job, outcome: Outcome, counts: Counter[str]) -> None:
@@ -67,7 +92,6 @@ def _done(tx: Session, now: datetime, desk: Desk, row: OutMessage, job: Job, out
             row.channel, row.ts = str(outcome.found.get("channel") or job.channel), str(outcome.found.get("ts") or "") or None
         elif job.route == "slack":
             row.channel = job.channel
-        keep_dm(tx, row.target, row.channel)
         row.shown_rev = job.rev
     else:
         counts["edited"] += 1
@@ -75,11 +99,6 @@ def _done(tx: Session, now: datetime, desk: Desk, row: OutMessage, job: Job, out
     row.plain = job.layout > FULL
     row.shown_at = now
     _rest(now, row, now + desk.rhythm.look_up_after[1] if job.repeats else None)
-    if job.do is Do.POST:
-        tx.flush()
-        release(tx, now, row.key)
-        if row.thread_key:
-            release(tx, now, row.thread_key)
 
 
 def _not_done(
