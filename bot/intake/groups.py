@@ -153,7 +153,7 @@ class Groups:
     async def _store_halves(self, items: Sequence[Storable], error: Exception) -> Away | None:
         """One event spoils its request: halve it until that one is found and refused; the others are stored."""
         if len(items) == 1:
-            log.error("event cannot be stored", event=items[0].told_as, error=f"{type(error).__name__}: {error}"[:500])
+            log.error("event cannot be stored", what=items[0].told_as, error=f"{type(error).__name__}: {error}"[:500])
             items[0].refuse(None, "not_stored", "this event could not be stored: the server's log says why")
             return None
         middle = len(items) // 2

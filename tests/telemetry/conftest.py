@@ -48,6 +48,7 @@ class Wire:
 
     db: Database
     clock: MovedClock
+    lanes: Lanes
     telemetry: Telemetry
     loops: TelemetryLoops
     http: httpx.AsyncClient
@@ -111,7 +112,7 @@ async def wire(db: Database, clock: MovedClock) -> AsyncIterator[Wire]:
     loops = TelemetryLoops(lanes, clock, intake.agents, timedelta(hours=48))
     app = Starlette(routes=[*event_routes(intake), *routes(telemetry)])
     async with serving(app) as url, httpx.AsyncClient(base_url=url) as http:
-        yield Wire(db, clock, telemetry, loops, http, url, tokens)
+        yield Wire(db, clock, lanes, telemetry, loops, http, url, tokens)
     await telemetry.close()
     await intake.close()
     lanes.close()

@@ -40,7 +40,7 @@ def spans(body: bytes) -> Iterator[HeardSpan]:
 
 
 def _span(span: dict[str, Any], source: Source, scope: str) -> HeardSpan:
-    trace_id, span_id, parent = _id(_get(span, "traceId", "trace_id"), 16), _id(_get(span, "spanId", "span_id"), 8), _get(span, "parentSpanId", "parent_span_id")
+    trace_id, span_id, parent = _id(_get(span, "traceId", "trace_id"), 16), _id(_get(span, "spanId", "span_id"), 8), _told(_get(span, "parentSpanId", "parent_span_id"), 8)
     parent_id = _id(parent, 8)
     bad = ""
     if not trace_id or not span_id:
@@ -76,7 +76,7 @@ def records(body: bytes) -> Iterator[HeardRecord]:
     """Every log record of an export."""
     for source, scope, record in _walk(_parsed(body, "resourceLogs"), "resourceLogs", "scopeLogs", "logRecords"):
         attributes = _attributes(record.get("attributes"))
-        told, span_told = _get(record, "traceId", "trace_id"), _get(record, "spanId", "span_id")
+        told, span_told = _told(_get(record, "traceId", "trace_id"), 16), _told(_get(record, "spanId", "span_id"), 8)
         trace_id, span_id = _id(told, 16), _id(span_told, 8)
         bad = "ids" if (told and trace_id is None) or (span_told and span_id is None) else ""
         name = _text(_get(record, "eventName", "event_name")) or _text(attributes.get("event.name")) or _text(_dict(record.get("body")).get("stringValue"))[:128]
@@ -95,10 +95,7 @@ def points(body: bytes) -> Iterator[HeardPoint]:
         for point in _dicts(_get(data, "dataPoints", "data_points")):
             whole, part = _get(point, "asInt", "as_int"), _get(point, "asDouble", "as_double")
             value = (float(_whole(whole)) if whole is not None else _number(part)) if kind == "sum" else _number(point.get("sum"))
-            bad = "ids" if any(
-                (_get(each, "traceId", "trace_id") and _id(_get(each, "traceId", "trace_id"), 16) is None) or (_get(each, "spanId", "span_id") and _id(_get(each, "spanId", "span_id"), 8) is None)
-                for each in _dicts(point.get("exemplars"))
-            ) else ""  # fmt: skip
+            bad = "ids" if any(_bad_ids(each) for each in _dicts(point.get("exemplars"))) else ""
             began, at = _whole(_get(point, "startTimeUnixNano", "start_time_unix_nano")), _whole(_get(point, "timeUnixNano", "time_unix_nano"))
             yield HeardPoint(source, scope, _text(metric.get("name")), _text(metric.get("unit")), began, at, value, cumulative, _attributes(point.get("attributes")), bad)
 
@@ -194,6 +191,16 @@ def _id(value: Any, length: int) -> str | None:
             return None
         return raw.hex() if len(raw) == length and any(raw) else None
     return None
+
+
+def _told(value: Any, length: int) -> Any:
+    """An id as it was said; all zeros are the same as none."""
+    return None if isinstance(value, str) and len(value) == 2 * length and not value.strip("0") else value
+
+
+def _bad_ids(exemplar: dict[str, Any]) -> bool:
+    trace_id, span_id = _told(_get(exemplar, "traceId", "trace_id"), 16), _told(_get(exemplar, "spanId", "span_id"), 8)
+    return bool((trace_id and _id(trace_id, 16) is None) or (span_id and _id(span_id, 8) is None))
 
 
 def _attributes(pairs: Any) -> Attributes:

@@ -114,7 +114,7 @@ def _parsed(kind: Any, body: bytes) -> Any:
     try:
         return kind.FromString(body)
     except DecodeError as error:
-        raise BadExport(f"the body is no {kind.DESCRIPTOR.name} in protobuf: {error}"[:300]) from None
+        raise BadExport(f"the body is no {kind.DESCRIPTOR.name} in protobuf (spans go to /v1/traces, logs to /v1/logs, metrics to /v1/metrics): {error}"[:400]) from None
 
 
 def _source(resource: Any) -> Source:
