@@ -19,6 +19,7 @@ from bot.tables import (
     Check,
     Digest,
     FollowUp,
+    Handover,
     Incident,
     IncidentItem,
     Maintenance,
@@ -63,6 +64,12 @@ THING = {
     "feedback.undo": ("review",),
     **{f"feedback.review_reason.{name}": (f"review:{name}",) for name in REASONS},
     **{f"feedback.reason.{name}": (f"output:{name}",) for name in REASONS},
+    "handover.ask": ("slug:operations",),
+    "handover.pick": ("mine",),
+    "handover.take_back": ("handover",),
+    "handover.travels": ("handover",),
+    "handover.retire": ("slug",),
+    "handover.bring_back": ("slug",),
     "home.rate": ("output",),
     "home.good": ("output",),
     "home.bad": ("output",),
@@ -116,6 +123,10 @@ THING = {
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "agents.add": ("", {"name": "Sneaky", "department": "None", "business": "U0GINA", "operations": "U0GINA", "channel": "C0SUPPORT", "template": "plain"}),
     "agents.name": ("slug", {"role": "operations", "person": "U0GINA"}),
+    "handover.ask": ("", {"role": "support-triage:operations", "person": "U0GINA", "note": "mine now"}),
+    "handover.retire": ("slug:1", {"reason": "because I can"}),
+    "handover.retire_sure": ('{"agent":"support-triage","rev":1,"reason":"because"}', {}),
+    "handover.bring_back": ("slug:1", {"stage": "shadow", "reason": "because I can"}),
     "autonomy.start": ("slug:1", {"stage": "autonomous", "reason": "because I can"}),
     "autonomy.stop": ("slug:1", {"reason": "because I can"}),
     "autonomy.roll_back": ("slug:1", {"reason": "because I can"}),
@@ -204,6 +215,8 @@ async def scene(t: Town) -> dict[str, str]:
     await t.ws.command("lea", "support-ai", "/aiops", "oncall take night-watch for 8h")
     await t.ws.command("lea", "support-ai", "/aiops", "page test")
     await t.settle()
+    await t.ws.command("omar", "support-ai", "/aiops", "agent hand-over support-triage operations to <@U0DANA>")
+    await t.settle()
     test_id = await t.read(lambda tx: tx.scalars(select(RouteTest.id)).one())
     shift_id = await t.read(lambda tx: tx.scalars(select(Shift.id)).one())
 
@@ -216,6 +229,7 @@ async def scene(t: Town) -> dict[str, str]:
             "digest": f"digest:{tx.scalars(select(Digest)).all()[-1].id}", "agent": "agent:support-triage", "slug": "support-triage", "source": "support-triage:people",
             "silence": f"silence:{tx.scalars(select(Silence)).one().id}", "check": f"check:{tx.scalars(select(Check)).all()[0].id}", "window": f"maintenance:{window.id}:{int(window.starts_at.timestamp())}",
             "reviews": f"reviews:{review.local_day}", "followup": f"followup:{tx.scalars(select(FollowUp)).one().id}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
+            "handover": f"handover:{tx.scalars(select(Handover.id)).one()}",
             "request": f"request:{tx.scalars(select(Request)).one().id}",
         }  # fmt: skip
 

@@ -130,6 +130,15 @@ def end_asking(tx: Session, now: datetime, agent: Agent, how: str = "ended") -> 
             show_naming(tx, now, row)
 
 
+def ask_again(tx: Session, now: datetime, agent: Agent) -> None:
+    """The agent works again: whoever had not accepted yet is waited for anew."""
+    for row in owners_of(tx, agent.id).values():
+        if row.accepted_at is None:
+            row.chase_at = now + ANSWER_WITHIN
+            tx.flush()
+            show_naming(tx, now, row)
+
+
 def end_role(tx: Session, now: datetime, agent: Agent, role: str, by_id: int | None) -> None:
     """Nobody holds the role any more (backup and sponsor only: the two owners are never without a name)."""
     if role in ("business", "operations"):
@@ -282,12 +291,13 @@ def show_naming(tx: Session, now: datetime, row: Named, *, page: int = 0) -> Non
     person = tx.get_one(Person, row.person_id)
     if person.slack_id is None or row.asked_at is None:
         return
-    rows = [_naming(tx, each) for each in together(tx, row)]
+    rows = [naming_of(tx, each) for each in together(tx, row)]
     key = f"naming:{person.id}:{int(row.asked_at.timestamp() * 1_000_000)}"
     outbox.show(tx, now, key=key, to=person.slack_id, message=messages.naming(rows, page=page))
 
 
-def _naming(tx: Session, row: Named) -> Naming:
+def naming_of(tx: Session, row: Named) -> Naming:
+    """A role somebody was named for, as their message tells it."""
     agent = tx.get_one(Agent, row.agent_id)
     by = tx.get(Person, row.by_id) if row.by_id else None
     handover = isinstance(row, Handover)

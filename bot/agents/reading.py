@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.names import NOT_CONFIRMED as NOT_CONFIRMED
@@ -184,6 +184,13 @@ def find_agents(tx: Session, words: str) -> list[Agent]:
     found = found or [agent_id for agent_id, slug, name in known if slug.startswith(dashed) or name.startswith(sought)]
     found = found or [agent_id for agent_id, slug, name in known if sought in name or dashed in slug]
     return list(tx.scalars(select(Agent).where(Agent.id.in_(found[:FOUND])).order_by(Agent.name, Agent.id))) if found else []
+
+
+def find_removed(tx: Session, words: str) -> Agent | None:
+    """The agent of exactly that id or name that was taken out of the registry, the newest."""
+    sought = " ".join(words.lower().split()).strip("\"'`“”")
+    gone = select(Agent).where(Agent.archived_at > Agent.created_at, (Agent.slug == sought) | (func.lower(Agent.name) == sought))
+    return tx.scalars(gone.order_by(Agent.archived_at.desc()).limit(1)).first()
 
 
 def agents_of(tx: Session, person_id: int) -> dict[int, list[str]]:

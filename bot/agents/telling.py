@@ -64,15 +64,17 @@ class Shown:
     runbook: str | None
     target: float | None
     in_file: bool
-    archived: bool = False
+    back_until: datetime | None = None  # retired: until when it may be brought back
+    asked_rows: tuple[int, ...] = ()  # of the hand-overs, in the same order
 
 
-def shown(row: Shown, *, may_name: bool, may_test: bool) -> Message:
+def shown(row: Shown, *, may_name: bool, may_test: bool, may_retire: bool = False) -> Message:
     """One agent by the registry: who answers for it, what was promised."""
     owners = [f"{ROLE_WORDS[each.role].capitalize()}: {each.plain}" for each in row.owners.all()]
     owners += [f"{escape(name)} was asked {when(asked, '{date_short_pretty}')} to take over as {ROLE_WORDS[role]}" for role, name, asked in row.handovers]
     why = f": {escape(clip(row.stage_why, 200))}" if row.stage_why else ""
-    stage = f"*Stage:* {row.stage} ({row.stage_means}), since {when(row.stage_since, '{date_short_pretty}')} by {escape(row.stage_by)}{why}"
+    retired = row.stage == "retired"
+    stage = f"*Retired* on {when(row.stage_since, '{date_short_pretty}')} by {escape(row.stage_by)} because: {escape(clip(row.stage_why, 400)) or 'no reason was given'}\nIts checks rest, its tokens are revoked, and nothing is taken for it any more. Its history stays." if retired else f"*Stage:* {row.stage} ({row.stage_means}), since {when(row.stage_since, '{date_short_pretty}')} by {escape(row.stage_by)}{why}"
     checks = ", ".join(f"{escape(name)} ({kind}{', ' + severity if severity else ''})" for name, kind, severity in row.checks[:20])
     if len(row.checks) > 20:
         checks += f" and {len(row.checks) - 20} more"
@@ -85,18 +87,37 @@ def shown(row: Shown, *, may_name: bool, may_test: bool) -> Message:
         section(stage),
         section(f"*Checks:* {checks or 'none yet: nothing will be noticed by itself'}\n*Runbook:* {escape(clip(row.runbook, 500)) if row.runbook else 'none yet'}\n*Target:* {_target(row.target)}"),
     ]
-    buttons = [button("Name another owner", "agents.name", f"{row.slug}:")] if may_name else []
-    buttons += [button("Test page", "paging.test", row.slug)] if may_test else []
+    buttons = []
+    if may_name and not retired:
+        buttons += [button("Hand over", "handover.ask", f"{row.slug}:", label=f"Hand over a role of {row.name}"), button("Name another owner", "agents.name", f"{row.slug}:")]
+        buttons += [button("Take back", "handover.take_back", f"handover:{number}", label=f"Take back: {name} is no longer asked to be {ROLE_WORDS[role]}") for number, (role, name, _) in zip(row.asked_rows, row.handovers, strict=False)]
+    buttons += [button("Test page", "paging.test", row.slug)] if may_test and not retired else []
+    if may_retire and not retired:
+        buttons.append(button("Retire", "handover.retire", row.slug, label=f"Retire {row.name}"))
+    if may_retire and retired and row.back_until is not None:
+        buttons.append(button("Bring back", "handover.bring_back", row.slug, label=f"Bring {row.name} back"))
     if buttons:
         blocks.append(actions(*buttons))
+    if row.stage == "suspended":
+        blocks.append(context(f"It is stopped, so its checks rest and nobody is called about it. `/aiops stage {row.slug}` is the way back."))
+    if row.back_until is not None:
+        blocks.append(context(f"It can be brought back until {when(row.back_until, '{date_short_pretty}')}: `/aiops agent bring-back {row.slug}`"))
     kept = "Kept in the registry file" if row.in_file else "Added in Slack; `aiops export config` writes it down"
     blocks.append(context(f"{kept} · Its health: `/aiops status {row.slug}`"))
     text = f"{escape(row.name)} ({row.slug}): {row.owners.line()}. Stage {row.stage}. Checks: {checks or 'none yet'}."
+    if retired:
+        text = f"{escape(row.name)} ({row.slug}) was retired on {when(row.stage_since, '{date_short_pretty}')} by {escape(row.stage_by)} because: {escape(clip(row.stage_why, 400))}. Its owners were: {row.owners.line()}."
     return Message(text, blocks)
 
 
 def _target(target: float | None) -> str:
     return f"{target:.0%} good" if target is not None else "80% good (the default)"
+
+
+def removed(name: str, slug: str, at: datetime, retired: str) -> Message:
+    """An agent that was taken out of the registry: its history stays."""
+    before = f" Before that it {escape(retired)}." if retired else ""
+    return Message(f"{escape(name)} (`{slug}`) was taken out of the registry on {when(at, '{date_short_pretty}')}.{before} What was recorded of it stays; it comes back when the file names it again.")
 
 
 def which(words: str, names: Sequence[tuple[str, str]]) -> Message:
