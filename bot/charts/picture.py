@@ -19,8 +19,9 @@ FINE = 2  # shapes are drawn so much larger, then made smaller: smooth edges
 # Colours of Okabe and Ito, told apart by people of every kind of sight; besides, each line has a dash of its own and its name.
 PAPER, INK, SOFT, GRID = "#fdfdfb", "#1d2430", "#5b6472", "#e3e5e8"
 LINE, BAND, BASE, TARGET, CHANGE = "#0062a8", "#cfe4f4", "#b34700", "#5b6472", "#8a3d7c"
-WIDE, HIGH = 1200, 500
-PANEL_WIDE, PANEL_HIGH = 590, 250
+# Slack shows pictures some 480 wide: twice that is crisp, and letters of 22 are read as 11.
+WIDE, HIGH = 960, 460
+PANEL_WIDE, PANEL_HIGH = 470, 236
 
 
 def draw(charts: Sequence[Chart]) -> bytes:
@@ -37,10 +38,10 @@ def blank(said: str) -> bytes:
 
 def _one(chart: Chart) -> bytes:
     sheet = _Sheet(WIDE, HIGH)
-    kind = "machine-judged outputs found good" if chart.machine else "outputs that people found good"
-    sheet.text(32, 36, f"Share of {kind}: each day with the {chart.days} days up to it; shaded: its 90% interval", 22, SOFT, "lm")
-    frame = _Frame(86, 112, WIDE - 236, HIGH - 62)
-    _grid(sheet, frame, (0, 25, 50, 75, 100), 21)
+    kind = "Good outputs, machine-judged" if chart.machine else "Good outputs"
+    sheet.text(24, 34, f"{kind}, in the {chart.days} days up to each day; shaded: 90% interval", 23, SOFT, "lm")
+    frame = _Frame(82, 120, WIDE - 208, HIGH - 58)
+    _grid(sheet, frame, (0, 25, 50, 75, 100), 23)
     _days(sheet, frame, chart)
     _curve(sheet, frame, chart, 4.5)
     _marks(sheet, frame, chart)
@@ -50,12 +51,12 @@ def _one(chart: Chart) -> bytes:
 
 def _many(charts: Sequence[Chart]) -> bytes:
     rows = -(-len(charts) // 2)
-    sheet = _Sheet(WIDE, rows * PANEL_HIGH + 60)
+    sheet = _Sheet(WIDE, rows * PANEL_HIGH + 84)
     for number, chart in enumerate(charts):
         x, y = 10 + number % 2 * PANEL_WIDE, 10 + number // 2 * PANEL_HIGH
-        frame = _Frame(x + 70, y + 62, x + PANEL_WIDE - 118, y + PANEL_HIGH - 44)
-        sheet.text(x + 22, y + 30, sheet.fit(_plain(chart.name) or chart.slug, 24, PANEL_WIDE - 44), 24, INK, "lm")
-        _grid(sheet, frame, (0, 50, 100), 19)
+        frame = _Frame(x + 72, y + 68, x + PANEL_WIDE - 106, y + PANEL_HIGH - 46)
+        sheet.text(x + 14, y + 26, sheet.fit(_plain(chart.name) or chart.slug, 26, PANEL_WIDE - 40), 26, INK, "lm")
+        _grid(sheet, frame, (0, 50, 100), 21)
         _ends(sheet, frame, chart)
         _curve(sheet, frame, chart, 4)
         for mark in chart.marks:
@@ -63,9 +64,10 @@ def _many(charts: Sequence[Chart]) -> bytes:
             if at is not None:
                 _wedge(sheet, frame.x(at), frame.top)
         last = chart.last
-        sheet.text(frame.right + 14, frame.y(last.share or 0.0) if last else (frame.top + frame.bottom) / 2, words.percent(last.share or 0.0) if last else "no score", 30 if last else 20, LINE if last else SOFT, "lm")
-    caption = "Share of good outputs, each day with the days up to it; shaded: its 90% interval. Dashed: baseline, dotted: target, wedge: a change."
-    sheet.text(32, rows * PANEL_HIGH + 32, caption, 19, SOFT, "lm")
+        sheet.text(frame.right + 14, frame.y(last.share or 0.0) if last else (frame.top + frame.bottom) / 2, words.percent(last.share or 0.0) if last else "no score", 34 if last else 20, LINE if last else SOFT, "lm")
+    captions = ("Good outputs in the days up to each day; shaded: 90% interval.", "Dashed: baseline. Dotted: target. Wedge: a change.")
+    for number, caption in enumerate(captions):
+        sheet.text(24, rows * PANEL_HIGH + 26 + 28 * number, caption, 21, SOFT, "lm")
     return sheet.png()
 
 
@@ -152,12 +154,12 @@ def _days(sheet: _Sheet, frame: _Frame, chart: Chart) -> None:
     for point in chart.points[::-1][::7]:
         x = frame.x(_at(chart, point.day) or 0.0)
         sheet.line([(x, frame.bottom), (x, frame.bottom + 8)], SOFT, 1.5)
-        sheet.text(x, frame.bottom + 28, words.day_words(point.day), 21, SOFT, "mm")
+        sheet.text(x, frame.bottom + 30, words.day_words(point.day), 23, SOFT, "mm")
 
 
 def _ends(sheet: _Sheet, frame: _Frame, chart: Chart) -> None:
-    sheet.text(frame.left, frame.bottom + 22, words.day_words(chart.points[0].day), 18, SOFT, "lm")
-    sheet.text(frame.right, frame.bottom + 22, words.day_words(chart.points[-1].day), 18, SOFT, "rm")
+    sheet.text(frame.left, frame.bottom + 22, words.day_words(chart.points[0].day), 21, SOFT, "lm")
+    sheet.text(frame.right, frame.bottom + 22, words.day_words(chart.points[-1].day), 21, SOFT, "rm")
 
 
 def _curve(sheet: _Sheet, frame: _Frame, chart: Chart, width: float) -> None:
@@ -198,13 +200,13 @@ def _marks(sheet: _Sheet, frame: _Frame, chart: Chart) -> None:
         x = frame.x(at)
         sheet.line([(x, frame.top), (x, frame.bottom)], CHANGE, 1.5)
         _wedge(sheet, x, frame.top)
-        said = sheet.fit(_plain(mark.words) or "change", 20, 260)
-        half = _font(20).getlength(said) / 2
+        said = sheet.fit(_plain(mark.words) or "change", 22, 240)
+        half = _font(22).getlength(said) / 2
         centre = min(max(x, half + 12), WIDE - half - 12)
         row = next((number for number, end in enumerate(ends) if centre - half > end + 16), None)
         if row is not None:
             ends[row] = centre + half
-            sheet.text(centre, frame.top - 22 - 24 * row, said, 20, CHANGE, "mm")
+            sheet.text(centre, frame.top - 24 - 27 * row, said, 22, CHANGE, "mm")
 
 
 def _wedge(sheet: _Sheet, x: float, y: float) -> None:
@@ -217,10 +219,10 @@ def _names(sheet: _Sheet, frame: _Frame, chart: Chart) -> None:
     last = chart.last
     if last is not None:
         span = f"{words.percent(last.low)} to {words.percent(last.high)}"
-        labels.append((frame.y(last.share or 0.0), 66, [(words.percent(last.share or 0.0), 36, LINE), (span, 20, SOFT)]))
+        labels.append((frame.y(last.share or 0.0), 72, [(words.percent(last.share or 0.0), 40, LINE), (span, 22, SOFT)]))
     if chart.baseline is not None:
-        labels.append((frame.y(chart.baseline), 28, [(f"baseline {words.percent(chart.baseline)}", 21, BASE)]))
-    labels.append((frame.y(chart.target), 28, [(f"target {words.percent(chart.target)}", 21, TARGET)]))
+        labels.append((frame.y(chart.baseline), 30, [(f"baseline {words.percent(chart.baseline)}", 23, BASE)]))
+    labels.append((frame.y(chart.target), 30, [(f"target {words.percent(chart.target)}", 23, TARGET)]))
     tops = _apart([(y, height) for y, height, _ in labels], frame.top - 34, frame.bottom + 10)
     for top, (y, height, lines) in zip(tops, labels, strict=True):
         middle = top + height / 2

@@ -16,6 +16,7 @@ from bot.tables import Agent, Change, FollowUp, Output, RegressionCase, Vote
 
 BACK = timedelta(days=90)
 MOST = 60  # of the newest reports
+FEW = 2
 _ORDER = ("fixed", "worked", "changed", "counted")
 
 
@@ -55,7 +56,8 @@ def became_of(tx: Session, now: datetime, person_id: int) -> tuple[list[Became],
         found.append(Became(output.id, agent.name, vote.voted_at, text, state, version, at, str(REASONS.get(vote.reason or "", ""))))
     found.sort(key=lambda row: (_ORDER.index(row.state), -row.said_at.timestamp()))
     counts = Counter(row.state for row in found)
-    return found, {state: counts[state] for state in _ORDER if counts[state]}
+    told = [row for row in found if row.state != "counted"] or found[:FEW]  # of those that only count, the number says it
+    return told, {state: counts[state] for state in _ORDER if counts[state]}
 
 
 def _fixes(tx: Session, incident_ids: set[int]) -> dict[int, tuple[str, datetime | None]]:

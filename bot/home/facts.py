@@ -48,7 +48,6 @@ class Mine:
     n: int
     machine: bool
     days: int
-    spark: str = ""
     problem: str = ""  # the first of its open problems
     problems: int = 0
     paged: bool = False

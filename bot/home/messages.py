@@ -40,7 +40,7 @@ def agent_block(mine: Mine) -> Block:
     """One agent: its verdict in words, its score and line, who is needed, and the reader's role."""
     told = mine.verdict in (Verdict.LEARNING, Verdict.SILENT, Verdict.PAUSED) or not mine.n
     score = mine.why if told else score_words(mine.share, mine.low, mine.high, mine.n, mine.machine, mine.days)
-    lines = [f"*{verdict_words(mine.verdict)}: {escape(clip(mine.name, 200))}*", escape(clip(f"{score[:1].upper()}{score[1:]}", 400)) + (f"  {mine.spark}" if mine.spark else "")]
+    lines = [f"*{verdict_words(mine.verdict)}: {escape(clip(mine.name, 200))}*", escape(clip(f"{score[:1].upper()}{score[1:]}", 400))]
     if mine.problem:
         more = f", and {mine.problems - 1} more" if mine.problems > 1 else ""
         lines.append(f"Open: {escape(clip(mine.problem, 200))}{more}")

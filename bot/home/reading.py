@@ -13,7 +13,6 @@ from bot.agents.reading import ROLE_WORDS, agents_of, owners_named_of
 from bot.agents.unowned_words import name_of
 from bot.blocks import header, section
 from bot.calendars import day_before, local_day
-from bot.charts.words import spark_of
 from bot.feedback.messages import Shown
 from bot.feedback.reading import shown
 from bot.home.became import became_of
@@ -70,7 +69,7 @@ def home_of(tx: Session, actor: Actor, now: datetime) -> Home:
     rows = _agents(tx, Agent.id.in_(held), mine_turned)
     # Up to yesterday: the picture then stays the same all day, however many votes come in.
     charts = charts_of(tx, now, [agent for agent, _ in rows], day_before(local_day(now, actor.zone)))
-    mine = _told(tx, rows, roles, {agent_id: spark_of(chart, 14) for agent_id, chart in charts.items()})
+    mine = _told(tx, rows, roles)
     pages, pages_turned = _pages(tx, actor, at)
     items = [item for item in items_for(tx, now, actor.person_id) if not item.key.startswith("page:")]
     items_turned = turned(at, "list", ITEMS, len(items))
@@ -100,7 +99,7 @@ def _agents(tx: Session, chosen: ColumnElement[bool], at: Turned) -> list[tuple[
     return rows
 
 
-def _told(tx: Session, rows: list[tuple[Agent, AgentNow | None]], roles: dict[int, list[str]], sparks: dict[int, str]) -> tuple[Mine, ...]:
+def _told(tx: Session, rows: list[tuple[Agent, AgentNow | None]], roles: dict[int, list[str]]) -> tuple[Mine, ...]:
     ids = [agent.id for agent, _ in rows]
     if not ids:
         return ()
@@ -119,7 +118,7 @@ def _told(tx: Session, rows: list[tuple[Agent, AgentNow | None]], roles: dict[in
                 agent.slug, agent.name, tuple(ROLE_WORDS[role] for role in roles.get(agent.id, [])),
                 now.verdict if now else Verdict.LEARNING.value, (now.why if now else "") or "nothing has been looked at yet",
                 now.share if now else None, now.low if now else None, now.high if now else None, now.n if now else 0, now.machine if now else False, window,
-                sparks.get(agent.id, ""), next(iter(problems[agent.id]), ""), len(problems[agent.id]), agent.id in calling, bool({"business", "operations"} & set(roles.get(agent.id, []))),
+                next(iter(problems[agent.id]), ""), len(problems[agent.id]), agent.id in calling, bool({"business", "operations"} & set(roles.get(agent.id, []))),
                 names.operations.name if names.operations else "", names.business.name if names.business else "",
                 tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
@@ -171,7 +170,7 @@ def _fleet(tx: Session, now: datetime, at: dict[str, int], roles: dict[int, list
     strays = list(tx.scalars(select(UnownedAgent).where(*unowned).order_by(UnownedAgent.traces.desc(), UnownedAgent.id).limit(STRAYS)))
     more = int(tx.scalar(select(func.count()).select_from(UnownedAgent).where(*unowned)) or 0) - len(strays)
     return Fleet(
-        counts=counts, worst=_told(tx, _agents(tx, literal(True), shown), roles, {}), turned=shown,
+        counts=counts, worst=_told(tx, _agents(tx, literal(True), shown), roles), turned=shown,
         unconfirmed=unconfirmed_count(tx), unconfirmed_names=tuple(unconfirmed_names(tx, NAMED)),
         unreached=tuple(line.line(6) for line in lines[:3]), unreached_more=max(len(lines) - 3, 0),
         strays=tuple(Stray(row.id, name_of(row.service, row.agent_name), row.traces, row.first_at) for row in strays), strays_more=more,

@@ -64,7 +64,7 @@ def test_days_without_a_score_are_never_drawn_over() -> None:
     assert [point["label"] for point in shown[0]["chart"]["series"][0]["data"]] == ["17 Nov", "18 Nov", "19 Nov", "20 Nov"]  # since the gap
     assert block.native(chart([0.9] * 10 + [None, 0.8])) is None  # a picture shows the gap, Slack's block cannot
     line = Image.open(io.BytesIO(picture.draw([broken]))).convert("RGB")
-    blue = [any(line.getpixel((x, y)) == (0, 98, 168) or (line.getpixel((x, y))[2] > 150 and line.getpixel((x, y))[0] < 40) for y in range(112, 438)) for x in (300, 620, 920)]  # type: ignore[index]
+    blue = [any(line.getpixel((x, y)) == (0, 98, 168) or (line.getpixel((x, y))[2] > 150 and line.getpixel((x, y))[0] < 40) for y in range(120, 403)) for x in (268, 529, 715)]  # type: ignore[index]
     assert blue == [True, False, True]
 
 
@@ -109,7 +109,7 @@ async def test_charts_come_as_slacks_own_block_as_a_picture_as_a_link_or_as_word
         assert shown["alt_text"].startswith("Chart of the quality of Support triage from ")
         file = t.ws.store.file(shown["slack_file"]["id"])
         assert file is not None
-        assert Image.open(io.BytesIO(file[1] or b"")).size == (1200, 500)
+        assert Image.open(io.BytesIO(file[1] or b"")).size == (960, 460)
         seen = await t.read(lambda tx: chart_of(tx, t.clock.now(), tx.scalars(select(Agent)).one()))
         assert seen is not None
         before = len(t.ws.called("files.completeUploadExternal"))

@@ -155,7 +155,7 @@ def test_people_see_what_became_of_their_own_reports_and_nobody_elses(fleet: Dat
         tx.flush()
         said = words_of(home_view(tx, actor_of(kim), NOW)).split("What became of your reports\n")[1]
         assert said.startswith("Of the 4 outputs you called bad in the last 90 days: 1 fixed, 1 being worked on, 1 followed by a new version and 1 counted in the score.")
-        order = [said.index(words) for words in ("✅ Fixed in prompt v14 on <!date^", "🔧 Being worked on", "🔁 Since then index &lt;7&gt; came on", "📊 It counts in the agent's score")]
+        order = [said.index(words) for words in ("✅ Fixed in prompt v14 on <!date^", "🔧 Being worked on", "🔁 Since then index &lt;7&gt; came on")]
         assert order == sorted(order)
         assert "you reported this on <!date^" in said
         assert "Lea" not in said
