@@ -54,6 +54,7 @@ class Summary:
     reports: tuple[Report, ...]
     marking: Marking
     late: str = ""
+    sprint: str = ""  # on the first summary of a fortnight: who got better
 
 
 def full_lines(report: Report) -> list[str]:
@@ -69,6 +70,7 @@ def full_lines(report: Report) -> list[str]:
         lines.append(f"Open: {escape(clip(problem, 200))}")
     for incident in report.incidents:
         lines.append(f"Incident: {escape(clip(incident, 200))}")
+    lines.append(f"Hand-offs: {escape(report.handing)}" if report.handing else "")
     lines += [escape(clip(words, 400)) for words in report.few]
     lines += [f"Quiet: {escape(clip(words, 250))}" for words in report.quiet]
     lines.append(owner_line(report))
@@ -162,10 +164,12 @@ def summary(digest: Summary) -> Message:
     rest = len(compact) - COMPACT
     if rest > 0:
         blocks.append(context(f"{plural(rest, 'more agent')} in the thread, worst first."))
+    if digest.sprint:
+        blocks.append(context(escape(clip(digest.sprint, 1200))))
     if digest.late:
         blocks.append(context(f"🕒 {escape(clip(digest.late, 900))}"))
     blocks.extend(marking_blocks(digest.digest_id, digest.marking))
-    lines = [said, *(told_line(r) for r in full), *(plain_line(r) for r in compact), digest.late, marking_words(digest.marking)]
+    lines = [said, *(told_line(r) for r in full), *(plain_line(r) for r in compact), digest.sprint, digest.late, marking_words(digest.marking)]
     return Message(_fit([line for line in lines if line]), blocks)
 
 

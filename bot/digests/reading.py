@@ -23,6 +23,7 @@ from bot.quality.reading import Totals, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
+from bot.requests.figures import rate_lines
 from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Problem
 
 MOST_CHANGES = 5  # per agent: more are counted
@@ -84,6 +85,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         blind.update(blind_checks(tx, now, part))
     watched = {agent_id: each for part in in_parts(ids) for agent_id, each in watched_of(tx, now, [agent for agent in agents if agent.id in set(part)]).items()}
     quiet = _quiet(tx, now, agents)
+    handing = rate_lines(tx, now, agents, only_off=True)
     away: dict[int, bool] = {}
     reports = []
     for agent in agents:
@@ -131,6 +133,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 blind=tuple(blind.get(agent.id, ())),
                 few=tuple(few_lines(watched[agent.id])),
                 quiet=tuple(_most(quiet.get(agent.id, []), 3)),
+                handing=handing.get(agent.id, ""),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
             )
         )

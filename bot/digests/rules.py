@@ -151,6 +151,7 @@ class Report:
     blind: tuple[str, ...] = ()  # checks that never had data: they cannot fail
     few: tuple[str, ...] = ()  # too few judgements to notice a drop within a week, and how to get more
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
+    handing: str = ""  # that it hands over more, or less, to people than planned
     unconfirmed: tuple[str, ...] = ()  # roles nobody has accepted: "operations owner Omar"
 
 
@@ -288,6 +289,15 @@ def reviews_needed(reports: Sequence[Report], day: date, posted_before: Collecti
         if first or not all(r.verdict == Verdict.WORTH_USING and is_fine(r) for r in theirs):
             needed.extend(theirs)
     return needed
+
+
+def opens_fortnight(day: date, last_posted: date | None, working_days: Collection[int]) -> bool:
+    """Whether this is the first summary of its fortnight (two working weeks, counted from the first week of all): then sprints are compared."""
+
+    def fortnight(of: date) -> int:
+        return (week_of(of, working_days).toordinal() - 1) // 7 // 2
+
+    return last_posted is None or fortnight(last_posted) != fortnight(day)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from sqlalchemy import func, select
@@ -11,12 +13,11 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.calendars import zone_named
 from bot.quality.counting import RUNS
-from bot.quality.reading import totals
 from bot.requests.flows import key_of
-from bot.requests.messages import Figures
+from bot.requests.messages import Figures, rate_words
 from bot.requests.reading import terms_of
 from bot.requests.rules import BY_HABIT, HandoffRate
-from bot.tables import Agent, OutMessage, PermissionCount, Request
+from bot.tables import Agent, Day, OutMessage, PermissionCount, Request
 
 WINDOW = timedelta(days=28)
 RATE_DAYS = 7
@@ -71,10 +72,39 @@ def _rates(tx: Session, now: datetime, agent_ids: list[int], *, asked: bool) -> 
 
 def rate_of(tx: Session, now: datetime, agent: Agent) -> HandoffRate:
     """Hand-offs of the last seven days (today included) against the runs of the same days."""
-    today = now.astimezone(zone_named(agent.zone)).date()
-    first = today - timedelta(days=RATE_DAYS - 1)
-    runs = totals(tx, agent.id, first.isoformat(), today.isoformat()).counters.get(RUNS, (0, 0))[0]
-    begins = datetime.combine(first, datetime.min.time(), zone_named(agent.zone))
-    handed = tx.scalar(select(func.count()).select_from(Request).where(Request.agent_id == agent.id, Request.kind == "handoff", Request.received_at >= begins)) or 0
-    terms = terms_of(spec_of(agent), "handoff")
-    return HandoffRate(int(handed), int(runs), getattr(terms, "share", 0.2))
+    return rates_of(tx, now, [agent])[agent.id]
+
+
+def rates_of(tx: Session, now: datetime, agents: Sequence[Agent]) -> dict[int, HandoffRate]:
+    """The same of many agents: one look a time zone."""
+    zones: dict[str, list[Agent]] = defaultdict(list)
+    for agent in agents:
+        zones[agent.zone].append(agent)
+    found: dict[int, HandoffRate] = {}
+    for zone, those in zones.items():
+        today = now.astimezone(zone_named(zone)).date()
+        first = today - timedelta(days=RATE_DAYS - 1)
+        begins = datetime.combine(first, datetime.min.time(), zone_named(zone)).astimezone(UTC)
+        for start in range(0, len(those), 500):
+            part = those[start : start + 500]
+            ids = [agent.id for agent in part]
+            ran = select(Day.agent_id, func.sum(Day.n)).where(Day.agent_id.in_(ids), Day.metric == RUNS, Day.local_day >= first.isoformat(), Day.local_day <= today.isoformat())
+            runs = {agent_id: int(n) for agent_id, n in tx.execute(ran.group_by(Day.agent_id))}
+            asked = select(Request.agent_id, func.count()).where(Request.agent_id.in_(ids), Request.kind == "handoff", Request.received_at >= begins)
+            handed = {agent_id: int(n) for agent_id, n in tx.execute(asked.group_by(Request.agent_id))}
+            for agent in part:
+                terms = terms_of(spec_of(agent), "handoff")
+                found[agent.id] = HandoffRate(handed.get(agent.id, 0), runs.get(agent.id, 0), getattr(terms, "share", 0.2))
+    return found
+
+
+def rate_lines(tx: Session, now: datetime, agents: Sequence[Agent], *, only_off: bool) -> dict[int, str]:
+    """A line for each agent that hands over, or has a plan to; with `only_off` only where it is too many or too few."""
+    planned = [agent for agent in agents if spec_of(agent).handoffs is not None]
+    asks: set[int] = set()
+    for start in range(0, len(agents), 500):
+        ids = [agent.id for agent in agents[start : start + 500]]
+        asks |= set(tx.scalars(select(Request.agent_id).where(Request.agent_id.in_(ids), Request.kind == "handoff", Request.received_at >= now - WINDOW).distinct()))
+    those = [agent for agent in agents if agent in planned or agent.id in asks]
+    rates = rates_of(tx, now, those)
+    return {agent_id: rate_words(rate) for agent_id, rate in rates.items() if rate.says in ("too many", "too few") or (not only_off and (rate.handoffs or rate.runs))}

@@ -226,4 +226,4 @@ class HandoffRate:
         if self.share is None:
             return "too early to say"
         low, high = wilson(self.share, self.runs)
-        return "too many" if low > self.plan else "too few" if high < self.plan / 2 else "as planned"
+        return "too many" if min(low, self.share) > self.plan else "too few" if high < self.plan / 2 else "as planned"

@@ -58,10 +58,10 @@ def judge(facts: HandoffFacts, spec: HandoffRateSpec, now: datetime) -> Finding:
     low, high = wilson(share, facts.runs)
     said = f"{facts.handoffs:,} of {plural(facts.runs, 'run')} {last} were handed to a person ({write_share(share) if share else '0%'})"
     evidence = {"Handed over": f"{facts.handoffs:,} of {facts.runs:,}", "Interval": f"{low:.1%} to {high:.1%}", "Planned": write_share(plan) if plan else "0%", "Too few below": write_share(few) if few else "0%"}
-    if low > plan:
+    if share > plan and low > plan:
         says = f"{said}; {evidence['Planned']} is planned. People do more of its work than agreed: look at what it hands over, and why."
         return Finding(State.FAILING, "it hands over more than planned", says, since=now, value=share, threshold=plan, evidence=evidence)
-    if high < few:
+    if share < few and high < few:
         says = f"{said}; {evidence['Planned']} is planned, and fewer than {evidence['Too few below']} is too few. It may decide what people should decide: look at samples of what it did alone."
         return Finding(State.FAILING, "it hands over less than planned", says, since=now, value=share, threshold=few, evidence=evidence)
     return Finding(State.OK, "It hands over as planned", f"{said}; {evidence['Planned']} is planned.", value=share, threshold=plan, evidence=evidence)
