@@ -101,6 +101,12 @@ def status(what: Annotated[list[str] | None, typer.Argument(help="An agent or a 
 
 
 @app.command()
+def sprint(what: Annotated[list[str] | None, typer.Argument(help="An agent or a department; the fleet where left out.")] = None, json: Json = False) -> None:
+    """Which agents really got better since two weeks ago, and since a quarter ago, with the probability of it."""
+    _carry("sprint", {"what": " ".join(what or [])}, json)
+
+
+@app.command()
 def digest(channel: Annotated[str, typer.Argument(help="#channel or its id.")]) -> None:
     """Show what a channel's summary would say if it were posted now."""
     _carry("digest", {"channel": channel}, False)

@@ -46,11 +46,13 @@ from bot.paging.noise.stats import span_lines, stats
 from bot.paging.reading import open_pages
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
+from bot.quality import sprinting
 from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
 from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
 from bot.status import messages as status_words
+from bot.status import sprints
 from bot.status.http import as_json, depth_as_json
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
 from bot.tables import Agent, Check, Output, Token
@@ -149,6 +151,23 @@ class _Jobs:
                 return {"text": "\n".join(status_words.depth_lines(deep)), "json": depth_as_json(deep)}
             seen = fleet(tx, department if what else None)
             return {"text": "\n".join(status_words.fleet_lines(seen)), "json": {"counts": seen.counts, "worst": [as_json(line) for line in seen.lines]}}
+
+        yield await self.lanes.read(look)
+
+    async def do_sprint(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        what = str(args.get("what", "")).strip()
+
+        def look(tx: Session) -> Line:
+            department = department_meant(tx, what) if what else None
+            if what and department is None:
+                found = agents_meant(tx, what)
+                if len(found) != 1:
+                    names = [agent.slug for agent in found] or nearest(tx, what)
+                    return {"error": f"{'Several agents fit' if found else 'There is no agent or department'} {what!r}" + (f": {', '.join(names)}." if names else "."), "exit": WRONG_INPUT}
+                mover = sprinting.sprint_of_agent(tx, found[0])
+                return {"text": "\n".join(sprinting.agent_lines(mover)), "json": sprints.mover_json(mover)}
+            seen = sprinting.sprint_of_fleet(tx, department)
+            return {"text": "\n".join([*sprinting.lines(seen), sprinting.HOW]), "json": sprints.as_json(seen)}
 
         yield await self.lanes.read(look)
 

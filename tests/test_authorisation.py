@@ -185,6 +185,7 @@ WORDS = {
     "maintenance": "maintenance support-triage now 2h because I can",
     "silence": "silence support-triage 2h because I can",
     "silences": "silences support-triage 2h because I can",
+    "sprint": "sprint",
     "status": "status",
     "waive": "waive 1 because",
 }

@@ -34,6 +34,7 @@ from bot.digests.rules import (
     days_of,
     late_words,
     next_due,
+    opens_fortnight,
     reviews_needed,
     turn,
     worst_first,
@@ -45,6 +46,7 @@ from bot.outbox.rules import Priority
 from bot.people.flows import owners_of
 from bot.quality.folding import fold_now
 from bot.quality.reading import Totals
+from bot.quality.sprinting import digest_line, sprint_of_agents
 from bot.tables import Agent, Digest, DigestReview, DigestTimer, Person
 
 LEADS = "leads"  # the timer and the digest of the fleet line
@@ -165,6 +167,7 @@ def summary_of(tx: Session, digest: Digest) -> Summary:
         reports=tuple(report_from(each) for each in content["reports"]),
         marking=marking_of(tx, digest.id),
         late=digest.late or "",
+        sprint=content.get("sprint", ""),
     )
 
 
@@ -220,6 +223,8 @@ def _post(tx: Session, now: datetime, digest: Digest, agents: list[Agent], hours
     digest.closes_at, digest.look_at = now + STAYS_OPEN, now
     before = select(Digest.local_date).where(Digest.channel_id == digest.channel_id, Digest.id != digest.id).order_by(Digest.local_date.desc()).limit(7)
     posted = [date.fromisoformat(day) for day in tx.scalars(before)]
+    if opens_fortnight(decided.day, max(posted, default=None), parse_working_days(workspace_of(tx).working_days)):
+        digest.content = {**digest.content, "sprint": digest_line(sprint_of_agents(tx, [agent.id for agent in agents]))}
     for report in reviews_needed(reports, decided.day, posted, parse_working_days(workspace_of(tx).working_days)):
         if report.asked is not None:
             tx.add(DigestReview(digest_id=digest.id, agent_id=report.agent_id, person_id=report.asked.id, asked_at=now, chase_at=decided.next_at))

@@ -28,21 +28,30 @@ CHUNK = 500
 
 
 def outputs_arrived(tx: Session, now: datetime, agent_id: int, output_ids: Sequence[int], *, live: bool) -> None:
-    """These outputs are stored: judgements that came before them move to their day, and Slack shows what it should.
+    """These outputs are stored: judgements that came before them move to their day and kind, and Slack shows what it should.
 
     Not `live` (an import): nothing is posted. Outputs that stand in Slack already (`slack:`) are never posted twice.
     """
     for start in range(0, len(output_ids), CHUNK):
         chunk = list(output_ids[start : start + CHUNK])
-        early = select(Observation.output_id, Observation.source).join(Output, Output.id == Observation.output_id)
+        early = select(Observation.output_id, Observation.source)
         moved: dict[str, list[int]] = {}
-        for output_id, source in tx.execute(early.where(Observation.output_id.in_(chunk), Observation.local_day != Output.local_day)):
+        for output_id, source in tx.execute(early.where(Observation.output_id.in_(chunk))):
             moved.setdefault(source, []).append(output_id)
         for source, ids in sorted(moved.items()):
             reobserve(tx, now, agent_id, ids, source)
-    if not live:
-        return
     agent = tx.get_one(Agent, agent_id)
+    counts = Counts()
+    for start in range(0, len(output_ids), CHUNK):
+        linked = select(Output.occurred_at).where(Output.id.in_(output_ids[start : start + CHUNK]), Output.slack_ts.is_not(None))
+        for at in tx.scalars(linked):
+            counts.add(agent_id, agent.zone, counting.OUTPUTS_SHOWN, at)
+    if live:
+        _show_all(tx, now, agent, output_ids, counts)
+    counts.write(tx, now)
+
+
+def _show_all(tx: Session, now: datetime, agent: Agent, output_ids: Sequence[int], counts: Counts) -> None:
     spec = spec_of(agent)
     if spec.outputs.post == "none":
         return
@@ -52,7 +61,8 @@ def outputs_arrived(tx: Session, now: datetime, agent_id: int, output_ids: Seque
     for start in range(0, len(output_ids), CHUNK):
         wanted = select(Output).where(Output.id.in_(output_ids[start : start + CHUNK]), Output.known, Output.slack_ts.is_(None), Output.occurred_at > now - POSTED_WITHIN)
         for output in tx.scalars(wanted.order_by(Output.occurred_at, Output.id)):
-            _show(tx, now, agent, spec, output, channel)
+            if _show(tx, now, agent, spec, output, channel):
+                counts.add(agent.id, agent.zone, counting.OUTPUTS_SHOWN, output.occurred_at)
 
 
 def recount(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[int]) -> None:
@@ -94,6 +104,7 @@ def take_message(tx: Session, now: datetime, agent: Agent, *, channel: str, ts: 
     if new is not None:
         counts = Counts()
         counts.add(agent.id, agent.zone, counting.OUTPUTS, occurred)
+        counts.add(agent.id, agent.zone, counting.OUTPUTS_SHOWN, occurred)
         counts.write(tx, now)
         mark_dirty(tx, now, [agent.id])
     return found if found is not None and found.agent_id == agent.id else None
@@ -123,21 +134,22 @@ def _channel(tx: Session, agent: Agent, spec: AgentSpec) -> str | None:
     return found.slack_id if found else (spec.outputs.in_ if not spec.outputs.in_.startswith("#") else None)
 
 
-def _show(tx: Session, now: datetime, agent: Agent, spec: AgentSpec, output: Output, channel: str) -> None:
+def _show(tx: Session, now: datetime, agent: Agent, spec: AgentSpec, output: Output, channel: str) -> bool:
     number, cause = per_day(spec.outputs.post), None
     if number is not None:
         day = local_day(now, agent.zone)
         cause = f"sample:{agent.id}:{day}"
         if not _is_sampled(tx, now, agent, number, day, cause):
-            return
+            return False
     key = f"output:{output.id}"
     if outbox.find(tx, key) is not None:
-        return
+        return False
     rated = tallies(tx, [output.id])[output.id].people
     row = outbox.show(tx, now, key=key, to=channel, message=output_message(shown(agent, output), rated), priority=Priority.OUTPUT, expires_at=now + POSTED_WITHIN)
     row.cause = cause
     output.ours = True
     tx.flush()
+    return True
 
 
 def _is_sampled(tx: Session, now: datetime, agent: Agent, number: int, day: str, cause: str) -> bool:

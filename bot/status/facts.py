@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.agents.reading import OwnerNames
 from bot.charts.values import Chart
 from bot.quality.reading import Source, Totals
 from bot.quality.rules import Score
+from bot.status.believed import Believed
 from bot.tables import Baseline, Change, Check, Incident, Page, Problem, Stage
 
 
@@ -79,6 +80,8 @@ class Depth:
     about: str = ""
     runbook: str = ""
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
+    handing: str = ""  # what share of its runs it hands to people, against the plan
     drift: tuple[str, ...] = ()  # how each source is watched against its baseline, and what was noticed
     silenced: tuple[Check, ...] = ()  # somebody said that these are wrong: they rest until they are changed
     chart: Chart | None = None  # the last four weeks
+    believed: Believed = field(default_factory=Believed)  # what stands behind the scores

@@ -16,9 +16,12 @@ from bot.agents.reading import ROLE_WORDS, agent_by_slug
 from bot.clock import Clock
 from bot.intake.doors import Denied, Doors
 from bot.lanes import Lanes
+from bot.quality.sprinting import sprint_of_fleet
 from bot.quality.words import FEW
+from bot.status.believed import as_json as believed_as_json
 from bot.status.facts import Depth, Line
 from bot.status.reading import depth, lines_of
+from bot.status.sprints import as_json as sprint_as_json
 from bot.tables import Agent, AgentNow
 
 PAGE = 100
@@ -51,7 +54,15 @@ def routes(doors: Doors, lanes: Lanes, clock: Clock) -> list[Route]:
         told = await lanes.read(lambda tx: one_agent(tx, now, slug)) if bearer.agents is None or slug in bearer.agents else None
         return _json(told) if told is not None else _problem(404, "unknown_agent", f"there is no agent {slug[:64]!r} that this token may read")
 
-    return [Route("/v1/agents", agents, methods=["GET"]), Route("/v1/agents/{slug}", agent, methods=["GET"])]
+    async def sprint(request: Request) -> Response:
+        try:
+            bearer = await doors.admit(_authorization(request), "read")
+        except Denied as error:
+            return _problem(error.status, error.code, error.detail)
+        department = request.query_params.get("department")
+        return _json(sprint_as_json(await lanes.read(lambda tx: sprint_of_fleet(tx, department, bearer.agents))))
+
+    return [Route("/v1/sprint", sprint, methods=["GET"]), Route("/v1/agents", agents, methods=["GET"]), Route("/v1/agents/{slug}", agent, methods=["GET"])]
 
 
 def list_agents(tx: Session, allowed: frozenset[str] | None, after: str, department: str | None, limit: int) -> dict[str, Any]:
@@ -97,6 +108,7 @@ def depth_as_json(found: Depth) -> dict[str, Any]:
         "target": {"share": found.target, "default": found.default_target},
         "scores": {source: _told(score.share, score.low, score.high, score.n, people=source.startswith("people")) for source, score in found.scores.items()},
         "baseline": {"share": base.share, "n": base.n, "label": base.label, "first_day": base.first_day, "last_day": base.last_day} if base else None,
+        "quality_behind": believed_as_json(found.believed),
         "days": {"first": found.first_day, "last": found.last_day, "quality": list(found.quality_days), "outputs": list(found.output_days)},
         "week": {**found.week.as_json(), "costs": {currency: f"{nano / 1e9:.9f}" for currency, nano in found.week.costs.items()}},
         "incidents": [{"id": each.id, "title": each.title, "since": each.opened_at.isoformat()} for each in found.incidents],

@@ -23,6 +23,7 @@ from bot.quality.words import (
     share_words,
     verdict_words,
 )
+from bot.status.believed import machine_lines, people_lines, segment_lines, sprint_lines
 from bot.status.facts import Depth, Fleet, Line
 from bot.tables import Problem
 
@@ -142,7 +143,7 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     target = f"Target: {percent(found.target)} good{' (default)' if found.default_target else ''}"
     base = found.baseline
     if base is not None:
-        target += f" · baseline {base.label}: {percent(base.share)} of {base.n:,}"
+        target += f" · baseline {base.label}: {percent(base.share)} of {base.n:,}, {day(base.first_day)} to {day(base.last_day)}"
         drift = points_words(found.trailing.share, base.share, "the baseline")
     else:
         target += " · no baseline yet"
@@ -151,7 +152,13 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     quality.append(target)
     if trend:
         quality.append(f"Now {joined(trend)}")
+    longer = [f"{SAME[name].lower()} {score_text(score, 28)}" for name in ("people", "evaluations") if (score := found.believed.longer.get(name)) and score.n and found.days_of[name] != 28]
+    if longer:
+        quality.append(f"Over 28 days: {joined(longer)}")
     sections.append(("Quality", quality))
+    for title, more in (("Whose judgement", people_lines(found.believed) + machine_lines(found.believed)), ("By part, 28 days", segment_lines(found.believed)), ("Better every sprint", sprint_lines(found.believed))):
+        if more:
+            sections.append((title, more))
     if found.drift:
         sections.append(("Drift", list(found.drift)))
     span = f"{day(found.first_day)} to {day(found.last_day)}"
@@ -169,6 +176,8 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     fifty, ninety_five = week.latency(0.5), week.latency(0.95)
     work.append(f"Half of the runs took less than {ms_words(fifty)}, 95% less than {ms_words(ninety_five)}" if fifty is not None else "Latency not reported")
     work.append(f"Cost: {money_words(week.costs)}" if money_words(week.costs) else "Cost not reported")
+    if found.handing:
+        work.append(f"To people: it {found.handing}")
     sections.append(("Work", work))
     opened = [f"{problem.title}, since {moment(problem.since, zone)}: {clip(problem.says, 300)}{_held(problem, zone)}" for problem in line.problems[:5]]
     if len(line.problems) > 5:

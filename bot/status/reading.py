@@ -23,6 +23,8 @@ from bot.quality.reading import Source, score_from, totals
 from bot.quality.rules import DEFAULT_TARGET, TRAILING, Score, Verdict
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
+from bot.requests.figures import rate_lines
+from bot.status.believed import believed
 from bot.status.facts import Depth, Fleet, Line
 from bot.tables import (
     Agent,
@@ -124,6 +126,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
     return Depth(
         line=line,
         chart=chart_of(tx, now, agent),
+        believed=believed(tx, now, agent, row),
         target=spec.target or DEFAULT_TARGET,
         default_target=spec.target is None,
         scores={name: _score(facts, name, "trailing" if days_of[name] == TRAILING else "longer") for name in SOURCES},
@@ -147,6 +150,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         about=spec.about,
         runbook=spec.runbook or "",
         quiet=tuple(plain_cover(cover, agent.zone) for cover in covers_of_agents(tx, now, [agent]).get(agent.id, [])),
+        handing=rate_lines(tx, now, [agent], only_off=False).get(agent.id, ""),
         drift=tuple(drift_lines(watched_of(tx, now, [agent])[agent.id])),
         silenced=tuple(tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.wrong_at.is_not(None), Check.archived_at.is_(None)).order_by(Check.name))),
     )

@@ -15,6 +15,7 @@ from bot.quality.drift import slack as drift
 from bot.status import messages, words
 from bot.status.away import away, declared, press_back, press_form
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
+from bot.status.sprints import sprint
 from bot.surface.press import Answer, Handler, Press, Tell
 
 
@@ -66,4 +67,4 @@ def unknown(tx: Session, press: Press) -> Answer:
 
 ACTIONS: dict[str, Handler] = {"status.agent": look_closer, "status.away": press_form, "status.back": press_back}
 VIEWS: dict[str, Handler] = {"status.away": declared}
-WORDS: dict[str, Handler] = {"status": status, "agent": agent, "help": help_, "away": away, "": unknown}
+WORDS: dict[str, Handler] = {"status": status, "sprint": sprint, "agent": agent, "help": help_, "away": away, "": unknown}

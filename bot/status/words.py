@@ -14,6 +14,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("status", "all agents, worst first"),
             ("status <agent or department>", "one agent in depth, or one department"),
+            ("sprint [agent or department]", "who really got better since two weeks ago, and since a quarter ago"),
             ("baseline <agent>", "what its quality is compared with, and whether it drifts; where you decide on a new baseline"),
             ("mine", "what waits for you"),
         ),
