@@ -178,6 +178,9 @@ def accept(tx: Session, now: datetime, actor: Actor, ref: str) -> Named:
         _gate(tx, agent)
         if row.closed_at is not None and row.declined_at is None:
             raise Refused(messages.settled(row.how, _holder_name(tx, row)))
+        later = select(Handover.id).where(Handover.agent_id == row.agent_id, Handover.role == row.role, Handover.id > row.id).limit(1)
+        if row.declined_at is not None and (now > row.asked_at + EXPIRES_AFTER or tx.scalars(later).first() is not None):
+            raise Refused(f"You said that it is not you, and since then it was asked anew or a week has passed. {_holder_name(tx, row) or 'Somebody else'} has the role: ask them to hand it to you.")
         _take_over(tx, now, row)
     else:
         if row.until is not None:
