@@ -23,8 +23,8 @@ def native(chart: Chart) -> list[dict[str, Any]] | None:
     labels = [f"{words.day_words(point.day)}{' ▲' if point.day in changed else ''}" for point in points]
     series = [
         _series("Good, %", labels, [point.share or 0.0 for point in points]),
-        _series("90% sure: from", labels, [point.low for point in points]),
-        _series("90% sure: to", labels, [point.high for point in points]),
+        _series("90% interval, from", labels, [point.low for point in points]),
+        _series("90% interval, to", labels, [point.high for point in points]),
     ]
     if chart.baseline is not None:
         series.append(_series(f"Baseline {words.percent(chart.baseline)}", labels, [chart.baseline] * len(points)))

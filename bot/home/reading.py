@@ -185,7 +185,7 @@ def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
         select(Agent, Output)
         .join(newest, newest.c.id == Output.id)
         .join(Agent, Agent.id == Output.agent_id)
-        .outerjoin(OutMessage, (OutMessage.key == literal("output:") + cast(Output.id, String)) & (OutMessage.state == "shown") & OutMessage.gone.is_(False))
+        .outerjoin(OutMessage, (OutMessage.key == literal("output:") + cast(Output.id, String)) & OutMessage.ts.is_not(None) & OutMessage.gone.is_(False))
         .join(Channel, Channel.slack_id == func.coalesce(Output.channel_id, OutMessage.channel))
         .where(Output.known, Agent.archived_at.is_(None), Channel.is_private.is_(False), Channel.is_shared.is_(False), Output.id.not_in(voted))
         .order_by(Output.id.desc())
