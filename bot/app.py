@@ -22,6 +22,7 @@ import bot.agents.slack
 import bot.autonomy.slack
 import bot.digests.slack
 import bot.feedback.slack
+import bot.gaps.slack
 import bot.handover.slack
 import bot.home.slack
 import bot.incidents.slack
@@ -98,7 +99,7 @@ from bot.people.directory import Team, events_of
 from bot.people.merging import Merged
 from bot.people.sync import identify, sync
 from bot.quality.drift import flows as drift
-from bot.quality.flows import mark_dirty, reobserve
+from bot.quality.flows import late_runs_step, mark_dirty, reobserve, runs_awaited
 from bot.quality.folding import Folding
 from bot.quality.gathering import gather_step
 from bot.quiet import windows
@@ -106,6 +107,7 @@ from bot.quiet.flows import silence_ends, silences_step
 from bot.requests import calling as request_calls
 from bot.requests.counting import Allowed
 from bot.requests.hooks import Hooks
+from bot.requests.measures import measures as request_measures
 from bot.requests.permits import Book
 from bot.requests.waiting import Board
 from bot.routes.email import EmailRoute
@@ -228,7 +230,7 @@ class House:
     def _add_handlers(self) -> None:
         rooms: tuple[Any, ...] = (
             bot.agents.slack, bot.quality.drift.slack, bot.feedback.slack, bot.ladders.slack, bot.paging.slack, bot.quiet.slack, bot.requests.slack, bot.incidents.slack, bot.autonomy.slack, bot.handover.slack,
-            bot.lists.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
+            bot.lists.slack, bot.gaps.slack, bot.digests.slack, bot.status.slack, bot.outbox.slack, bot.home.slack,
         )  # fmt: skip
         for room in rooms:
             self.surface.add(**{kind.lower(): getattr(room, kind, {}) for kind in ("ACTIONS", "VIEWS", "SHORTCUTS", "WORDS")})
@@ -280,6 +282,7 @@ class House:
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
         add("drift", self._flow(When(drift.settles, drift.settle_step), When(drift.unmarked, drift.mark_step), When(drifting.unwatched, drifting.watch_step)), every=2)
+        add("late runs", self._flow(When(runs_awaited, late_runs_step)), every=60)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)
         add("lists", self._flow(lists.plan_step, lists.post_step, lists.look_step), every=5)
@@ -452,7 +455,8 @@ class House:
         outbox = await self.lanes.read(lambda tx: self.delivery.figures(tx, now))
         self.metrics.set("outbox", outbox)
         paged = await self.lanes.read(lambda tx: measures(tx, now))
-        for figure in paged.figures:
+        asked = await self.lanes.read(lambda tx: request_measures(tx, now, self.answers, self.allowed))
+        for figure in (*paged.figures, *asked):
             self.metrics.labelled(figure.name, figure.words, figure.samples, counts=figure.counts)
         for spread in paged.spreads:
             self.metrics.spread(spread.name, spread.words, spread.buckets, spread.total, spread.count)

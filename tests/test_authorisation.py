@@ -19,6 +19,7 @@ from bot.tables import (
     Check,
     Digest,
     FollowUp,
+    Gap,
     Handover,
     Incident,
     IncidentItem,
@@ -26,6 +27,7 @@ from bot.tables import (
     OutMessage,
     Output,
     Page,
+    Person,
     Request,
     Review,
     RouteTest,
@@ -64,6 +66,10 @@ THING = {
     "feedback.undo": ("review",),
     **{f"feedback.review_reason.{name}": (f"review:{name}",) for name in REASONS},
     **{f"feedback.reason.{name}": (f"output:{name}",) for name in REASONS},
+    "gaps.show": ("agent",),
+    "gaps.assign": ('{"agent":1,"key":"returns","label":"returns"}',),
+    "gaps.assign_gap": ("gap",),
+    "gaps.supplied": ("gap",),
     "handover.ask": ("slug:operations",),
     "handover.pick": ("mine",),
     "handover.take_back": ("handover",),
@@ -133,6 +139,8 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "autonomy.forward": ("slug:1", {"reason": "because I can"}),
     "feedback.tell": ("output", {"comment": "mine"}),
     "feedback.rate": ("output", {"thumb": "bad", "comment": "mine"}),
+    "gaps.assign": ('{"agent":1,"key":"returns","label":"returns"}', {"person": "U0GINA", "due": "2026-12-24"}),
+    "gaps.supplied": ("gap", {"words": "because I can"}),
     "incidents.new": ("", {"agent": "support-triage", "title": "Not yours to open"}),
     "incidents.note": ("item", {"note": "done by me"}),
     "incidents.waive": ("item", {"reason": "because"}),
@@ -167,6 +175,8 @@ WORDS = {
     "done": "done 1",
     "followup": "followup <@U0OMAR> write a test",
     "followups": "followups reopen 1 because",
+    "gap": "gap support-triage",
+    "gaps": "gaps",
     "help": "help",
     "incident": "incident open support-triage it is mine",
     "incidents": "incidents open support-triage it is mine",
@@ -218,6 +228,7 @@ async def scene(t: Town) -> dict[str, str]:
     await t.settle()
     await t.ws.command("omar", "support-ai", "/aiops", "agent hand-over support-triage operations to <@U0DANA>")
     await t.settle()
+    await t.write(lambda tx: tx.add(Gap(agent_id=1, topic="parcels", label="Parcels", owner_id=tx.scalars(select(Person.id).where(Person.slack_id == "U0LEA")).one(), due_at=t.clock.now(), opened_at=t.clock.now())))
     test_id = await t.read(lambda tx: tx.scalars(select(RouteTest.id)).one())
     shift_id = await t.read(lambda tx: tx.scalars(select(Shift.id)).one())
 
@@ -231,6 +242,7 @@ async def scene(t: Town) -> dict[str, str]:
             "silence": f"silence:{tx.scalars(select(Silence)).one().id}", "check": f"check:{tx.scalars(select(Check)).all()[0].id}", "window": f"maintenance:{window.id}:{int(window.starts_at.timestamp())}",
             "reviews": f"reviews:{review.local_day}", "followup": f"followup:{tx.scalars(select(FollowUp)).one().id}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
             "handover": f"handover:{tx.scalars(select(Handover.id)).one()}",
+            "gap": f"gap:{tx.scalars(select(Gap.id)).one()}",
             "request": f"request:{tx.scalars(select(Request)).one().id}",
         }  # fmt: skip
 

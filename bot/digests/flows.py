@@ -40,6 +40,7 @@ from bot.digests.rules import (
     worst_first,
 )
 from bot.digests.samples import samples_of
+from bot.gaps.flows import weekly_line
 from bot.lists import flows as lists
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
@@ -250,6 +251,9 @@ def _look(tx: Session, now: datetime, digest: Digest) -> None:
         here, rest = waiting[:SAMPLED_TOGETHER], waiting[SAMPLED_TOGETHER:]
         _show_samples(tx, now, digest, here, len(rest))
         digest.content = {**digest.content, "sample": rest}
+        if not rest:
+            workspace = workspace_of(tx)
+            weekly_line(tx, now, digest, key_of(digest), workspace.timezone, workspace.working_days)
         digest.look_at = now if rest else now + LOOK_EVERY
         return
     late = late_of(tx, digest)

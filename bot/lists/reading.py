@@ -23,6 +23,7 @@ from bot.tables import (
     Digest,
     DigestReview,
     FollowUp,
+    Gap,
     Handover,
     Incident,
     IncidentItem,
@@ -119,6 +120,17 @@ def follow_ups(tx: Session, now: datetime, person: Person) -> list[Item]:
         said = f"Follow-up for {agent.name}: {row.words}" if mine else f"Follow-up of {owner.name} for {agent.name}, not done in time: {row.words}"
         press = button("Done", "followups.done", f"followup:{row.id}") if mine else button("Change", "followups.change", f"followup:{row.id}")
         items.append(Item(f"followup:{row.id}:{row.turns}", said, row.created_at, press, f"{due}, incident #{row.incident_id}{again}"))
+    return items
+
+
+def gaps_to_supply(tx: Session, now: datetime, person: Person) -> list[Item]:
+    """What agents do not know and they were asked to supply."""
+    rows = tx.execute(select(Gap, Agent).join(Agent, Agent.id == Gap.agent_id).where(Gap.owner_id == person.id, Gap.supplied_at.is_(None), Agent.archived_at.is_(None)).order_by(Gap.due_at, Gap.id).limit(MOST))
+    items = []
+    for gap, agent in rows:
+        day = at_zone(gap.due_at, person.zone)
+        press = button("Supplied", "gaps.supplied", f"gap:{gap.id}", label=clip(f"Supplied: {gap.label}", 75))
+        items.append(Item(f"gap:{gap.id}", f"Supply what {agent.name} does not know: {gap.label}", gap.opened_at, press, f"was due {day}" if gap.due_at <= now else f"due {day}"))
     return items
 
 
@@ -227,6 +239,7 @@ SOURCES: tuple[Callable[[Session, datetime, Person], list[Item]], ...] = (
     incident_steps,
     steps_given,
     follow_ups,
+    gaps_to_supply,
     roles_to_accept,
     digests_to_mark,
     notices,

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("incident", "the open incidents; `incident 3` shows one"),
             ("followups", "what was promised so that failures do not recur; `followups mine`, `followups <agent>`"),
             ("requests [agent]", "what agents ask of people: hand-offs and approvals that wait, how long answers took, and what was allowed by rule"),
+            ("gaps [agent]", "topics that agents did not know or that are outdated, who supplies what is missing, and whether it helped"),
             ("oncall", "who is on call in each rotation; `oncall take <rotation> until friday 18:00` takes a shift, `oncall undo` gives it back"),
             ("silence <agent> [check] 2h <why>", "a problem calls nobody for a while; `silence` lists what is silenced, and ends it"),
             ("maintenance <agent> tonight 22:00 2h <what>", "plan a window in which nobody is called; `maintenance` lists them"),

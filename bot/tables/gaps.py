@@ -15,13 +15,14 @@ class Gap(Table):
 
     __tablename__ = "gaps"
     __table_args__ = (
-        UniqueConstraint("agent_id", "topic", "round"),
+        UniqueConstraint("agent_id", "topic", "round"),  # two people give the same topic at once: one gap
         Index("ix_gaps_owner_id", "owner_id", sqlite_where=text("supplied_at IS NULL"), postgresql_where=text("supplied_at IS NULL")),
     )
 
     id: Mapped[Identity]
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
     topic: Mapped[str] = mapped_column(String(80))  # as the agent names it; "words:refund" where it names none
+    label: Mapped[str] = mapped_column(String(120))  # as people read it
     round: Mapped[Whole] = mapped_column(default=1)  # how often the same topic was missing
     owner_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     due_at: Mapped[datetime]
