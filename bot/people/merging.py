@@ -16,7 +16,7 @@ from bot.tables import Person, Table, Vote
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merger touched: the outputs on which both rows had voted (their score counts one person now), by agent."""
+    """What a merger touched: the outputs on which the row that is gone had voted, by agent: they count for the one person now."""
 
     kept_id: int
     gone_id: int
@@ -26,7 +26,7 @@ class Merged:
 def merge_people(tx: Session, now: datetime, *, keep: Person, gone: Person) -> Merged:
     """Make `gone` (known by e-mail alone) one with `keep`; of two votes on one surface the later one stays."""
     tx.flush()
-    outputs = _judged_by_both(tx, keep.id, gone.id)
+    outputs = _judged_by(tx, gone.id)
     _settle_votes(tx, keep.id, gone.id)
     for relation, column in _columns_of_people():
         for others in _unique_with(relation, column):
@@ -44,10 +44,9 @@ def merge_people(tx: Session, now: datetime, *, keep: Person, gone: Person) -> M
     return Merged(keep.id, gone_id, outputs)
 
 
-def _judged_by_both(tx: Session, one: int, other: int) -> dict[int, list[int]]:
-    theirs = select(Vote.output_id).where(Vote.person_id == other)
+def _judged_by(tx: Session, person_id: int) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for agent_id, output_id in tx.execute(select(Vote.agent_id, Vote.output_id).where(Vote.person_id == one, Vote.output_id.in_(theirs)).distinct()):
+    for agent_id, output_id in tx.execute(select(Vote.agent_id, Vote.output_id).where(Vote.person_id == person_id).distinct()):
         found.setdefault(agent_id, []).append(output_id)
     return found
 

@@ -85,7 +85,8 @@ def _masses(good: float, n: float, cells: list[tuple[float, float]]) -> list[flo
     a, b = good, n - good  # exponents of x and 1 - x under the uniform prior
     mode = min(max(good / n if n > 0 else 0.5, 1e-12), 1 - 1e-12)
     top = a * math.log(mode) + b * math.log1p(-mode)
-    return [math.exp(a * math.log(x) + b * math.log1p(-x) - top) * width for x, width in cells]
+    # The middle of a cell of hardly any width may be rounded to 0 or 1 itself.
+    return [math.exp(a * math.log(x) + b * math.log1p(-x) - top) * width if 0 < x < 1 else 0.0 for x, width in cells]
 
 
 def difference(now: Score, then: Score) -> tuple[float, float, float]:
