@@ -34,6 +34,7 @@ from bot.control import Job, Line
 from bot.digests.preview import preview
 from bot.doctor import examine
 from bot.feedback.http import vote_link
+from bot.incidents.passing import open_follow_ups
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
 from bot.ladders.unreached import unreached_by
@@ -51,6 +52,7 @@ from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
 from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
+from bot.stages.resting import noted, resting
 from bot.status import messages as status_words
 from bot.status import sprints
 from bot.status.http import as_json, depth_as_json
@@ -72,7 +74,8 @@ def open_things(tx: Session, agent_id: int) -> list[str]:
     """What of an agent is open: it may not be removed meanwhile."""
     pages = [f"page {page.id}" for page in open_pages(tx, [agent_id])]
     waiting = [f"request {request.ext_id}" for request in open_requests(tx, [agent_id])[0]]
-    return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])] + waiting
+    promised = [f"follow-up {row.id}" for row in open_follow_ups(tx, agent_id)]
+    return pages + [f"incident {incident.id}" for incident in open_incidents(tx, [agent_id])] + promised + waiting
 
 
 def _seen_late(tx: Session, now: datetime, plan: Plan, spec: RegistrySpec) -> Plan:
@@ -100,7 +103,7 @@ class _Jobs:
     async def do_plan(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         await self._know_people()
         now = self.clock.now()
-        async for line in self._registry(args, lambda tx, read: _who_is_reached(tx, _seen_late(tx, now, warned(tx, now, agents.plan_file(tx, read, open_things=open_things), read.spec), read.spec), read.spec), write=False):
+        async for line in self._registry(args, lambda tx, read: _who_is_reached(tx, _seen_late(tx, now, warned(tx, now, noted(tx, agents.plan_file(tx, read, open_things=open_things)), read.spec), read.spec), read.spec), write=False):
             yield line
 
     async def do_apply(self, args: dict[str, Any]) -> AsyncIterator[Line]:
@@ -228,6 +231,9 @@ class _Jobs:
             return
         if not known:
             yield {"text": f"{slug} has no checks: nothing is promised about it.", "json": []}
+        rests = await self.lanes.read(lambda tx: resting(tx, [slug]).get(slug))
+        if rests and known:
+            yield {"text": f"{slug} {rests}. So its checks rest, and call nobody. This is what they would say now:", "json": {"resting": rests}}
         for each in [str(name)] if name else known:
             try:
                 finding = await try_check(self.lanes, self.clock, slug, each)

@@ -25,6 +25,7 @@ from bot.agents.state import OpenThings, nothing_open, present_of, wanted_of
 from bot.db import wake
 from bot.outbox import flows as outbox
 from bot.people.flows import find_ref
+from bot.people.tokens import revoke_tokens_of
 from bot.tables import Agent, Person, Registry, Stage
 
 
@@ -161,6 +162,8 @@ def _archive(tx: Session, now: datetime, slug: str) -> set[str]:
     agent.archived_at, agent.in_file = now, False
     agent.spec_rev += 1  # the checks room takes its checks away
     owners.end_all_roles(tx, now, agent)
+    for row in revoke_tokens_of(tx, now, agent, f"{agent.name} was taken out of the registry file, so nothing is taken for it any more.")[0]:
+        audit.record(tx, now, "token.revoke", f"token:{row.public_id}", came_from="file", words=row.name, evidence={"agent": slug})
     audit.record(tx, now, "agent.remove", f"agent:{slug}", came_from="file")
     tx.flush()
     if agent.channel_id is None:

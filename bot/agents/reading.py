@@ -189,7 +189,8 @@ def find_agents(tx: Session, words: str) -> list[Agent]:
 def find_removed(tx: Session, words: str) -> Agent | None:
     """The agent of exactly that id or name that was taken out of the registry, the newest."""
     sought = " ".join(words.lower().split()).strip("\"'`“”")
-    gone = select(Agent).where(Agent.archived_at > Agent.created_at, (Agent.slug == sought) | (func.lower(Agent.name) == sought))
+    owned = select(AgentOwner.id).where(AgentOwner.agent_id == Agent.id).exists()  # the self-test's agent never lived anywhere
+    gone = select(Agent).where(Agent.archived_at.is_not(None), owned, (Agent.slug == sought) | (func.lower(Agent.name) == sought))
     return tx.scalars(gone.order_by(Agent.archived_at.desc()).limit(1)).first()
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import agent_by_slug, find_agents
+from bot.blocks import Message, clip, context, escape
 from bot.handover import slack as handover
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.quality.charting import chart_of
 from bot.quality.drift import slack as drift
+from bot.stages.resting import resting
 from bot.status import messages, words
 from bot.status.away import away, declared, press_back, press_form
 from bot.status.reading import agents_meant, department_meant, depth, fleet, nearest
 from bot.status.sprints import sprint
 from bot.surface.press import Answer, Handler, Press, Tell
+from bot.tables import Agent
 
 
 def status(tx: Session, press: Press) -> Answer:
@@ -24,16 +28,27 @@ def status(tx: Session, press: Press) -> Answer:
     require(roles_of(tx, press.actor, None), Act.SEE)
     sought = " ".join(press.words).strip()
     if not sought:
-        return Tell(messages.fleet(fleet(tx)), share=True)
+        return Tell(_with_resting(tx, messages.fleet(fleet(tx))), share=True)
     agents = agents_meant(tx, sought)
     if len(agents) == 1:
         return Tell(messages.depth(depth(tx, press.now, agents[0])), share=True)
     department = department_meant(tx, sought)
     if department is not None:
-        return Tell(messages.fleet(fleet(tx, department)), share=True)
+        return Tell(_with_resting(tx, messages.fleet(fleet(tx, department)), department), share=True)
     if agents:
         return Tell(messages.choose(sought, [(agent.name, agent.slug) for agent in agents]))
     return Tell(messages.unknown_agent(sought, nearest(tx, sought)))
+
+
+def _with_resting(tx: Session, message: Message, department: str | None = None) -> Message:
+    """Which agents are stopped or retired, so that nobody takes their silence for health."""
+    slugs = None if department is None else tx.scalars(select(Agent.slug).where(Agent.department == department, Agent.archived_at.is_(None))).all()
+    rows = resting(tx, slugs)
+    if not rows:
+        return message
+    told = "; ".join(f"`{slug}` {escape(words)}" for slug, words in list(rows.items())[:8]) + (f"; and {len(rows) - 8} more" if len(rows) > 8 else "")
+    line = f"At rest, and so are their checks: {told}."
+    return Message(f"{message.text}\n{line}", [*message.blocks[:49], context(clip(line, 1900))])
 
 
 def look_closer(tx: Session, press: Press) -> Answer:

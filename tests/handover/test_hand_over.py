@@ -82,7 +82,8 @@ async def test_a_hand_over_carries_what_is_open_and_passes_it_on_once_it_is_acce
         assert find(t.ws.thread("support-ai", page["ts"]), "Dana Fares is operations owner of Support triage now, and is called")
         assert find(t.ws.messages("support-ai"), "Dana Fares is operations owner of Support triage from now on")
         giver = find(t.ws.dm("omar"), "What passed on")
-        assert "Dana Fares accepted" in whole(giver) and "Take back" not in whole(giver)
+        assert "Dana Fares accepted" in whole(giver)
+        assert "Take back" not in whole(giver)
         assert "Test every prompt" in await say(t, "dana", "mine")
         assert "Test every prompt" not in await say(t, "omar", "mine")
         assert [each for each in await decisions(t, "owner.") if each in ("owner.hand_over", "owner.pass_on")] == ["owner.hand_over", "owner.pass_on"]
@@ -90,9 +91,11 @@ async def test_a_hand_over_carries_what_is_open_and_passes_it_on_once_it_is_acce
         read = read_text(REGISTRY, KIND_SPECS)
         plan = await t.read(lambda tx: plan_file(tx, read))
         assert not plan.acts
-        assert "the file says Omar Nassar, but it stands at Dana Fares" in "\n".join(lines(plan)) and "apply does not undo that" in "\n".join(lines(plan))
+        assert "the file says Omar Nassar, but it stands at Dana Fares" in "\n".join(lines(plan))
+        assert "apply does not undo that" in "\n".join(lines(plan))
         await t.apply()
-        assert await holder(t, "operations") == "Dana Fares" and len(await handovers(t)) == 1
+        assert await holder(t, "operations") == "Dana Fares"
+        assert len(await handovers(t)) == 1
         # A file that names somebody new is a decision, and asks.
         await t.apply(REGISTRY.replace("operations: U0OMAR", "operations: U0HALA"))
         assert find(t.ws.dm("hala"), "You are named operations owner")
@@ -187,11 +190,13 @@ async def test_the_form_offers_the_roles_and_marks_what_is_wrong(database_url: s
         assert await say(t, "omar", "agent hand-over support-triage") == ""
         assert "Operations owner of Support triage" in view_words(t, "omar")
         body = await submit(t, "omar", {"role": "support-triage:operations", "person": "U0GINA", "note": ""})
-        assert body["response_action"] == "errors" and "guest" in body["errors"]["person"]
+        assert body["response_action"] == "errors"
+        assert "guest" in body["errors"]["person"]
         body = await submit(t, "omar", {"role": "support-triage:operations", "person": "U0DANA", "note": "<!channel> Mind the night run"})
         assert "Dana Fares is asked" in str(body)
         asked = whole(find(t.ws.dm("dana"), "You are named"))
-        assert "Mind the night run" in asked and "<!channel>" not in asked
+        assert "Mind the night run" in asked
+        assert "<!channel>" not in asked
         # A mention cannot open forms: it answers with the button that does.
         await t.ws.say("omar", "support-ai", "<@U0AIOPS> agent hand-over support-triage")
         await t.settle()
