@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock"
 
-.PHONY: up test lint check lock demo-reset try-backends clean
+.PHONY: up test lint check lock demo-reset try-backends bench-drift clean
 
 up: $(VENV)/installed
 	@$(BIN)/aiops up
@@ -46,6 +46,15 @@ lock: | $(BIN)/python
 	@$(PIP) uv
 	$(LOCK) --extra build pyproject.toml -o requirements.lock
 	$(LOCK) --extra build --extra dev -c requirements.lock pyproject.toml -o tests/requirements.lock
+
+# The peer that drift is measured beside lives in an environment of its own: it is no part of the product.
+.venv-river/installed:
+	@$(PYTHON) -m venv .venv-river
+	@.venv-river/bin/python -m pip install --quiet --disable-pip-version-check 'river==0.26.1' numpy
+	@touch $@
+
+bench-drift: .venv-river/installed
+	@PYTHONPATH=. .venv-river/bin/python -m benchmarks.drift
 
 clean:
 	rm -rf $(VENV) var build dist *.egg-info

@@ -103,7 +103,7 @@ def test_a_drop_is_noticed_told_once_with_what_is_near_it_and_ends_when_quality_
     with db.reading() as tx:
         drift = tx.scalars(select(Drift)).one()
         assert (drift.side, drift.told, drift.ended_at) == ("worse", True, None)
-        assert abs(drift.since - (now + 3 * DAY)) < 2 * DAY  # an observation settles a day after its first verdict
+        assert abs(drift.since - (now + 2 * DAY)) < DAY
         assert any("prompt-15" in each for each in drift.near)
         assert drift.segment is not None
         assert (drift.segment["part"], drift.segment["value"]) == ("kind", "refund")
@@ -235,16 +235,16 @@ def test_a_known_drift_is_not_told_again_and_a_new_baseline_is_a_recorded_decisi
         agent = tx.get_one(Agent, agent_id)
         assert any("Known since" in line and "Maya" in line for line in state_lines(watched_of(tx, at, [agent])[agent_id], at))
         first, judged_ = rebasing.rebase(tx, at, agent, "evaluations", person_id=maya.id, words="the new index stays")
-        assert (first, judged_) == ("2026-11-21", 36)
+        assert (first, judged_) == ("2026-11-20", 48)
         source = watched_of(tx, at, [agent])[agent_id].sources[0]
-        assert "36 of 300 judged outputs, 264 more are needed" in reach_words(source, 5)
+        assert "48 of 300 judged outputs, 252 more are needed" in reach_words(source, 5)
     with db.transaction() as tx:
         judged(tx, at, tx.get_one(Agent, agent_id), [(at + day * DAY, 15, 15) for day in range(10)])
     for day in (11, 12, 14):
         settle(db, at + day * DAY)
     with db.reading() as tx:
         old, new = tx.scalars(select(Baseline).order_by(Baseline.id)).all()
-        assert (old.current, new.current, new.label, round(new.share, 1)) == (False, True, "measured from 21 Nov", 0.5)
+        assert (old.current, new.current, new.label, round(new.share, 1)) == (False, True, "measured from 20 Nov", 0.5)
         detector = tx.scalars(select(Detector).where(Detector.source == "evaluations")).one()
         assert (detector.state, detector.baseline_id, detector.rebase_from) == ("steady", new.id, None)
         assert tx.scalars(select(Drift)).one().ended_why == "rebased"

@@ -13,11 +13,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.calendars import local_day
 from bot.db import is_standstill
 from bot.quality.drift.nearby import what_changed
 from bot.quality.drift.segments import worst_part
-from bot.quality.drift.watching import Noticed, State, Watch, What, alarms_a_year
+from bot.quality.drift.watching import Noticed, State, Watch, What, alarms_a_year, begin_of
 from bot.quality.marks import mark_dirty
 from bot.stats import wilson
 from bot.tables import Agent, Baseline, Detector, Drift, Fed, ImportRun, Observation
@@ -164,6 +163,9 @@ def _fold(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline
     for row in rows:
         noticed = watch.add(1 - row.share, row.settles_at.timestamp(), per_year)
         if noticed is not None:
+            if noticed.what in (What.WORSE, What.BETTER):
+                noticed = _dated(tx, detector, baseline, noticed, row)
+                watch.since, watch.n, watch.bad = noticed.since, noticed.n, noticed.bad
             _write_down(tx, now, agent, detector, baseline, noticed, row.settles_at)
         live = live or ((imported is None or row.first_at > imported) and now - row.settles_at <= LIVE_WITHIN)
     detector.body, detector.fed, detector.state = watch.as_json(), detector.fed + len(rows), watch.state
@@ -173,6 +175,19 @@ def _fold(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline
         detector.marked = False
     if live and watch.state in (State.WORSE, State.BETTER):
         _tell(tx, now, agent, detector)
+
+
+def _dated(tx: Session, detector: Detector, baseline: Baseline, noticed: Noticed, last: Any) -> Noticed:
+    """Since when (the first verdict on an output, a day before it settles), by the newest outputs themselves: closer than what the detector remembers."""
+    until = or_(Observation.settles_at < last.settles_at, and_(Observation.settles_at == last.settles_at, Observation.id <= last.id))
+    mine = (Observation.agent_id == detector.agent_id, Observation.local_day > baseline.last_day, Observation.source == detector.source, Observation.settled)
+    wanted = select(Observation.share, Observation.first_at).where(*mine, until).order_by(Observation.settles_at.desc(), Observation.id.desc())
+    rows = tx.execute(wanted.limit(max(LOOKED_AT, noticed.n))).all()[::-1]
+    if not rows:
+        return noticed
+    begin = begin_of([1 - row.share for row in rows], 1 - baseline.share, worse=noticed.what is What.WORSE)
+    since = rows[begin:]
+    return Noticed(noticed.what, since[0].first_at.timestamp(), len(since), sum(1 - row.share for row in since))
 
 
 def _write_down(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline: Baseline, noticed: Noticed, at: datetime) -> None:
@@ -209,9 +224,8 @@ def _tell(tx: Session, now: datetime, agent: Agent, detector: Detector) -> None:
 
 def _judged(tx: Session, row: Drift, agent: Agent, *, after: bool) -> list[tuple[float, dict[str, str]]]:
     """The newest judged outputs since the change, or before it, with their segments."""
-    day = local_day(row.since, agent.zone)
-    when = (Observation.local_day >= day, Observation.settles_at >= row.since) if after else (Observation.local_day <= day, Observation.settles_at < row.since)
-    wanted = select(Observation.share, Observation.parts).where(Observation.agent_id == agent.id, *when, Observation.source == row.source, Observation.settled)
+    when = Observation.first_at >= row.since if after else Observation.first_at < row.since
+    wanted = select(Observation.share, Observation.parts).where(Observation.agent_id == agent.id, when, Observation.source == row.source, Observation.settled)
     found = tx.execute(wanted.order_by(Observation.local_day.desc(), Observation.id.desc()).limit(LOOKED_AT))
     return [(1 - share, (parts or {}).get("s") or {}) for share, parts in found]
 

@@ -9,12 +9,14 @@ after the other is at most 0.8 + 0.1 (1 + 1/2 + 1/3) < 1.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from bot.quality.rules import BASELINE_N
-from bot.stats.betting import YEAR, Allowance, EDetector, usual_delay
+from bot.stats.betting import NEVER_QUITE, YEAR, Allowance, EDetector, usual_delay
 from bot.stats.bounds import highest_share, lowest_share
 
 PER_YEAR = 0.8  # false alarms of an agent-year that its detectors raise by chance
@@ -171,3 +173,22 @@ def reach_of(good: float, highest: float, per_day: float, sources: int, drop: fl
     for _ in range(30):  # the promise grows with the volume, so the delay does, slowly: this comes to rest
         needed = outputs(needed) / WITHIN_DAYS
     return Reach(per_day, outputs(per_day) / per_day if per_day > 0 else None, -int(-needed // 1))
+
+
+def begin_of(bads: Sequence[float], level: float, *, worse: bool) -> int:
+    """From which of these outputs on (the oldest first) quality has most likely been another than `level` (share of bad ones).
+
+    The maximum of the likelihood ratio over all begins, n KL(mean since || level) (D. Hinkley, "Inference about the
+    change-point in a sequence of random variables", Biometrika 57, 1970).
+    """
+    level = min(max(level, NEVER_QUITE), 1 - NEVER_QUITE)
+    best, begin, total = 0.0, max(len(bads) - 1, 0), 0.0
+    for n, bad in enumerate(reversed(bads), 1):
+        total += bad
+        mean = min(max(total / n, NEVER_QUITE), 1 - NEVER_QUITE)
+        if (mean > level) is not worse or mean == level:
+            continue
+        ratio = n * (mean * math.log(mean / level) + (1 - mean) * math.log((1 - mean) / (1 - level)))
+        if ratio > best:
+            best, begin = ratio, len(bads) - n
+    return begin
