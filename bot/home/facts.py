@@ -9,6 +9,8 @@ from bot.charts.values import Chart
 from bot.feedback.messages import Shown
 from bot.lists.messages import Item
 
+COUNTED = 1000  # somebody's ratings are counted so far; who gave more is told "more than"
+
 
 @dataclass(frozen=True)
 class Turned:

@@ -7,7 +7,7 @@ from typing import Any
 from bot.blocks import VIEW_BLOCKS, Block, actions, button, clip, context, divider, escape, header, quote, section, when
 from bot.charts.values import place
 from bot.feedback.messages import Shown, output_words
-from bot.home.facts import Became, Fleet, Home, Mine, OpenPage, Rated, Turned
+from bot.home.facts import COUNTED, Became, Fleet, Home, Mine, OpenPage, Rated, Turned
 from bot.lists.messages import item_blocks
 from bot.quality.rules import Verdict
 from bot.quality.words import counts_words, joined, plural, score_words, verdict_words
@@ -137,12 +137,16 @@ def _ratings(home: Home) -> list[Block]:
         blocks += _rateable(shown)
     if not home.rateable:
         blocks.append(section("No new output in the channels I may show here. Thumbs under outputs in their channels count just the same."))
-    told = f"You have rated {plural(home.rated, 'output')} so far, {home.rated_lately:,} in the last 30 days. Thank you." if home.rated else "You have not rated an output yet. One press is enough, and nobody but you sees it."
+    told = f"You have rated {_many(home.rated)} output{'' if home.rated == 1 else 's'} so far, {_many(home.rated_lately)} in the last 30 days. Thank you." if home.rated else "You have not rated an output yet. One press is enough, and nobody but you sees it."
     blocks.append(context(told))
     if home.became:
         blocks += [header("What became of your reports"), section(_became_counts(home.became_counts)), *(section(_became(each)) for each in home.became)]
         blocks += _turning("ratings", home.became_turned, "report", "what changed first")
     return blocks
+
+
+def _many(count: int) -> str:
+    return f"more than {COUNTED:,}" if count >= COUNTED else f"{count:,}"
 
 
 def _rateable(shown: Shown) -> list[Block]:

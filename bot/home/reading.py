@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of, owners_named_of
@@ -16,7 +16,7 @@ from bot.calendars import day_before, local_day
 from bot.feedback.messages import Shown
 from bot.feedback.reading import shown
 from bot.home.became import became_of
-from bot.home.facts import Fleet, Home, Mine, OpenPage, Rated, Stray, Turned, turned
+from bot.home.facts import COUNTED, Fleet, Home, Mine, OpenPage, Rated, Stray, Turned, turned
 from bot.home.messages import view
 from bot.ladders.unreached import unreached
 from bot.lists.reading import items_for
@@ -75,15 +75,20 @@ def home_of(tx: Session, actor: Actor, now: datetime) -> Home:
     items_turned = turned(at, "list", ITEMS, len(items))
     became, counts = became_of(tx, now, actor.person_id)
     became_turned = turned(at, "ratings", BECAME, len(became))
-    votes = select(func.count()).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
+    votes = select(Vote.id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     return Home(
         mine=mine, mine_turned=mine_turned, charts=tuple(charts[agent.id] for agent, _ in rows if agent.id in charts)[:CHARTS],
         pages=pages, pages_turned=pages_turned, items=tuple(items[items_turned.first : items_turned.last]), items_turned=items_turned,
         rateable=_rateable(tx, actor), just_rated=_just_rated(tx, now, actor),
-        rated=int(tx.scalar(votes) or 0), rated_lately=int(tx.scalar(votes.where(Vote.voted_at > now - LATELY)) or 0),
+        rated=_up_to(tx, votes), rated_lately=_up_to(tx, votes.where(Vote.voted_at > now - LATELY)),
         became=tuple(became[became_turned.first : became_turned.last]), became_turned=became_turned, became_counts=counts,
         fleet=_fleet(tx, now, at, roles) if actor.person_id in lead_ids(tx) else None,
     )  # fmt: skip
+
+
+def _up_to(tx: Session, rows: Select[int]) -> int:
+    """How many rows there are, counted no further than is told."""
+    return int(tx.scalar(select(func.count()).select_from(rows.limit(COUNTED).subquery())) or 0)
 
 
 def _agents(tx: Session, chosen: ColumnElement[bool], at: Turned) -> list[tuple[Agent, AgentNow | None]]:
