@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.names import NOT_CONFIRMED as NOT_CONFIRMED
@@ -37,6 +38,12 @@ def live_agents(tx: Session) -> list[Agent]:
 def is_retired(tx: Session, agent: Agent) -> bool:
     """Whether it is no longer at work: in the registry still, with its history, and nobody is asked about it."""
     return tx.scalar(select(Stage.stage).where(Stage.agent_id == agent.id)) == "retired"
+
+
+def retired_ids(before: datetime | None = None) -> Select[int]:
+    """The ids of retired agents (since before then), to leave them out of a look."""
+    found = select(Stage.agent_id).where(Stage.stage == "retired")
+    return found if before is None else found.where(Stage.since < before)
 
 
 def retired_words(tx: Session, agent_ids: Iterable[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from bot.agents.reading import leads_channel_or_people
+from bot.agents.reading import leads_channel_or_people, retired_ids
 from bot.digests import messages
 from bot.digests.reading import reports_of
 from bot.outbox import flows as outbox
@@ -46,7 +46,7 @@ def unowned(tx: Session) -> list[str]:
             select(Agent.name, Person.name)
             .outerjoin(owner, (owner.agent_id == Agent.id) & (owner.role == role) & owner.until.is_(None))
             .outerjoin(Person, Person.id == owner.person_id)
-            .where(Agent.archived_at.is_(None), owner.accepted_at.is_(None))
+            .where(Agent.archived_at.is_(None), owner.accepted_at.is_(None), Agent.id.not_in(retired_ids()))
             .order_by(Agent.name, Agent.id)
             .limit(NAMED)
         )

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.agents.reading import agents_in_channel, workspace_of
+from bot.agents.reading import retired_ids, workspace_of
 from bot.alone import alone
 from bot.calendars import parse_working_days
 from bot.db import is_outage, wake
@@ -20,7 +20,7 @@ from bot.digests import messages
 from bot.digests.charts import show_charts
 from bot.digests.fleet import show_fleet
 from bot.digests.messages import Marking, Summary
-from bot.digests.reading import hours_of, in_parts, reports_of, totals_by_zone
+from bot.digests.reading import RETIRED_TOLD, hours_of, in_parts, reports_of, told_of, totals_by_zone
 from bot.digests.rules import (
     LOOK_EVERY,
     STAYS_OPEN,
@@ -62,7 +62,7 @@ def plan_step(tx: Session, now: datetime) -> bool:
     timers = {timer.channel_id: timer for timer in tx.scalars(select(DigestTimer))}
     workspace = workspace_of(tx)
     zones: dict[str, set[str]] = defaultdict(set)
-    for channel, zone in tx.execute(select(Agent.channel_id, Agent.zone).where(Agent.archived_at.is_(None), Agent.channel_id.is_not(None)).distinct()):
+    for channel, zone in tx.execute(select(Agent.channel_id, Agent.zone).where(Agent.archived_at.is_(None), Agent.channel_id.is_not(None), Agent.id.not_in(retired_ids(now - RETIRED_TOLD))).distinct()):
         zones[channel or ""].add(zone)
     wanted = {channel: hours_of(workspace, found) for channel, found in zones.items()}
     if workspace.leads and wanted:
@@ -194,7 +194,7 @@ def report_from(doc: dict[str, Any]) -> Report:
 
 
 def _turn_timer(tx: Session, now: datetime, timer: DigestTimer) -> None:
-    agents = [] if timer.channel_id == LEADS else agents_in_channel(tx, timer.channel_id)
+    agents = [] if timer.channel_id == LEADS else told_of(tx, now, timer.channel_id)
     if timer.channel_id != LEADS and not agents:
         timer.due_at = None
         return

@@ -7,17 +7,17 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agents_in_channel, workspace_of
+from bot.agents.reading import workspace_of
 from bot.calendars import day_bounds, local_day
 from bot.digests import messages
-from bot.digests.reading import hours_of, reports_of
+from bot.digests.reading import hours_of, reports_of, told_of
 from bot.digests.rules import days_of, headline, period_words, worst_first
 from bot.tables import DigestTimer
 
 
 def preview(tx: Session, now: datetime, channel_id: str) -> str | None:
     """The words, covering all since the last summary up to the end of today; None where no agent lives in the channel."""
-    agents = agents_in_channel(tx, channel_id)
+    agents = told_of(tx, now, channel_id)
     if not agents:
         return None
     hours = hours_of(workspace_of(tx), {agent.zone for agent in agents})

@@ -10,7 +10,16 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import ROLE_WORDS, OwnerName, OwnerNames, owners_named_of, spec_of
+from bot.agents.reading import (
+    ROLE_WORDS,
+    OwnerName,
+    OwnerNames,
+    agents_in_channel,
+    owners_named_of,
+    retired_ids,
+    retired_words,
+    spec_of,
+)
 from bot.agents.spec import WorkspaceSpec
 from bot.calendars import day_before, local_day, parse_working_days, zone_named
 from bot.checks.blind import blind_checks
@@ -26,6 +35,7 @@ from bot.quiet.reading import covers_of_agents
 from bot.requests.figures import rate_lines
 from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Problem
 
+RETIRED_TOLD = timedelta(days=7)  # so long a summary still says that an agent retired
 MOST_CHANGES = 5  # per agent: more are counted
 
 
@@ -34,6 +44,12 @@ def hours_of(workspace: WorkspaceSpec, zones: Collection[str] = ()) -> Hours:
     agreed = set(zones)
     zone = agreed.pop() if len(agreed) == 1 else workspace.timezone
     return Hours(zone, time.fromisoformat(workspace.digest.at), parse_working_days(workspace.working_days), frozenset(workspace.holidays))
+
+
+def told_of(tx: Session, now: datetime, channel_id: str) -> list[Agent]:
+    """The agents whose summary a channel reads: those that live there; one that retired for a week more."""
+    gone = set(tx.scalars(retired_ids(now - RETIRED_TOLD)))
+    return [agent for agent in agents_in_channel(tx, channel_id) if agent.id not in gone]
 
 
 def in_parts(ids: Iterable[int], size: int = 500) -> Iterable[list[int]]:
@@ -85,6 +101,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         blind.update(blind_checks(tx, now, part))
     watched = {agent_id: each for part in in_parts(ids) for agent_id, each in watched_of(tx, now, [agent for agent in agents if agent.id in set(part)]).items()}
     quiet = _quiet(tx, now, agents)
+    retired = {agent_id for part in in_parts(ids) for agent_id in retired_words(tx, part)}
     handing = rate_lines(tx, now, agents, only_off=True)
     away: dict[int, bool] = {}
     reports = []
@@ -129,12 +146,12 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 calling=agent.id in calling,
                 incidents=tuple(_most(incidents[agent.id], 2)),
                 operations=_asked(names.operations),
-                asked=_asked(_who_is_asked(tx, now, names, away)),
-                blind=tuple(blind.get(agent.id, ())),
+                asked=_asked(_who_is_asked(tx, now, names, away)) if agent.id not in retired else None,
+                blind=tuple(blind.get(agent.id, ())) if agent.id not in retired else (),
                 few=tuple(few_lines(watched[agent.id])),
                 quiet=tuple(_most(quiet.get(agent.id, []), 3)),
                 handing=handing.get(agent.id, ""),
-                unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed),
+                unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed and agent.id not in retired),
             )
         )
     return reports

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bot.agents.files import OWNER_CALLS
 from bot.agents.names import ROLE_WORDS
 from bot.agents.owners import ANSWER_WITHIN
+from bot.agents.reading import retired_ids
 from bot.agents.spec import STANDARD_LADDER, RegistrySpec
 from bot.ladders.everybody import may_be_called, people_by_id
 from bot.ladders.reaching import ROTATION
@@ -105,7 +106,7 @@ def _unaccepted(tx: Session, now: datetime) -> dict[int, list[tuple[bool, str]]]
     rows = tx.execute(
         select(AgentOwner.person_id, AgentOwner.role, Agent.name)
         .join(Agent, Agent.id == AgentOwner.agent_id)
-        .where(AgentOwner.until.is_(None), AgentOwner.accepted_at.is_(None), AgentOwner.since < now - ANSWER_WITHIN, Agent.archived_at.is_(None))
+        .where(AgentOwner.until.is_(None), AgentOwner.accepted_at.is_(None), AgentOwner.since < now - ANSWER_WITHIN, Agent.archived_at.is_(None), Agent.id.not_in(retired_ids()))
         .order_by(Agent.name)
     )
     held: dict[int, list[str]] = defaultdict(list)

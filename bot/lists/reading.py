@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import ROLE_WORDS
+from bot.agents.reading import ROLE_WORDS, retired_ids
 from bot.blocks import button, clip
 from bot.calendars import local_day
 from bot.feedback.messages import review_button
@@ -148,7 +148,7 @@ def roles_to_accept(tx: Session, now: datetime, person: Person) -> list[Item]:
     handed = select(Handover, Agent).join(Agent, Agent.id == Handover.agent_id).where(Handover.person_id == person.id, Handover.closed_at.is_(None))
     items = []
     for kind, found in (("owner", named.order_by(AgentOwner.id)), ("handover", handed.order_by(Handover.id))):
-        for row, agent in tx.execute(found.where(Agent.archived_at.is_(None)).limit(MOST)):
+        for row, agent in tx.execute(found.where(Agent.archived_at.is_(None), Agent.id.not_in(retired_ids())).limit(MOST)):
             role = ROLE_WORDS.get(row.role, row.role)
             press = button("Accept", "agents.accept", f"{kind}:{row.id}", label=clip(f"Accept to be {role} of {agent.name}", 75))
             detail = "Until then it is shown as not confirmed; `Not me` is in the message that asked you"
@@ -169,6 +169,7 @@ def digests_to_mark(tx: Session, now: datetime, person: Person) -> list[Item]:
             DigestReview.reviewed_at.is_(None),
             (DigestReview.person_id == person.id) | ((DigestReview.chased > 0) & DigestReview.agent_id.in_(business)),
             Agent.archived_at.is_(None),
+            Agent.id.not_in(retired_ids()),
         )
         .order_by(Digest.id.desc(), Agent.name)
         .limit(1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from bot.agents.reading import retired_ids
 from bot.quality.rules import Verdict
 from bot.tables import Agent, AgentNow, AgentOwner, Person
 
@@ -36,7 +37,7 @@ def unconfirmed_count(tx: Session, department: str | None = None) -> int:
         .group_by(AgentOwner.agent_id)
         .having(func.count() == 2)
     )
-    return int(tx.scalar(select(func.count()).select_from(Agent).where(*_live(department), Agent.id.not_in(settled))) or 0)
+    return int(tx.scalar(select(func.count()).select_from(Agent).where(*_live(department), Agent.id.not_in(settled), Agent.id.not_in(retired_ids()))) or 0)
 
 
 def unconfirmed_names(tx: Session, most: int) -> list[str]:

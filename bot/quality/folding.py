@@ -341,5 +341,5 @@ def _drift_fact(change: Change) -> dict[str, Any]:
 
 def _paused(agent: Agent, stage: Stage | None) -> str | None:
     if stage is not None and stage.stage in STOPPED:
-        return f"{stage.stage} since {stage.since:%-d %b}" + (f": {stage.reason}" if stage.reason else "")
+        return f"{stage.stage} since {stage.since:%-d %b}" + (f": {stage.reason.rstrip('.')}" if stage.reason else "") + "; its checks rest"
     return f"paused since {agent.paused_at:%-d %b}" if agent.paused_at else None

@@ -190,7 +190,7 @@ def test_a_stopped_agent_is_paused_and_a_new_target_is_noticed_without_any_event
         tx.scalars(select(Stage)).one().stage = "suspended"
     fold(db, now)
     with db.reading() as tx:
-        assert tx.scalars(select(AgentNow.why)).one() == "suspended since 20 Nov"
+        assert tx.scalars(select(AgentNow.why)).one() == "suspended since 20 Nov; its checks rest"
     with db.transaction() as tx:
         tx.scalars(select(Stage)).one().stage = "assisted"
         changed = tx.get_one(Agent, agent.id)
