@@ -33,6 +33,7 @@ from bot.tables import (
     RouteTest,
     Shift,
     Silence,
+    UnownedAgent,
 )
 from bot.tables.table import Table
 from bot.workspace import signature
@@ -123,6 +124,8 @@ THING = {
     "status.agent": ("agent",),
     "status.away": ("status",),
     "status.back": ("status",),
+    "unowned.register": ("unowned",),
+    "unowned.ignore": ("unowned",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.share": ("status", "agent", "incident", "page"),
 }
@@ -160,6 +163,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "requests.reject": ("request", {"words": "because I can"}),
     "requests.answer": ("request", {"decision": "approve", "words": "because I can"}),
     "requests.undo": ("request", {"words": "because I can"}),
+    "unowned.ignore": ("unowned", {"day": "2026-12-24"}),
     "status.away": ("", {"since": "2026-11-24", "until": "2026-11-25"}),
     "quiet.silence": ("", {"agent": "support-triage", "lasts": "2h", "reason": "because I can"}),
     "quiet.maintenance": ("", {"agent": "support-triage", "cron": "0 22 * * sun", "zone": "UTC", "lasts": "2h", "reason": "because I can"}),
@@ -229,6 +233,7 @@ async def scene(t: Town) -> dict[str, str]:
     await t.ws.command("omar", "support-ai", "/aiops", "agent hand-over support-triage operations to <@U0DANA>")
     await t.settle()
     await t.write(lambda tx: tx.add(Gap(agent_id=1, topic="parcels", label="Parcels", owner_id=tx.scalars(select(Person.id).where(Person.slack_id == "U0LEA")).one(), due_at=t.clock.now(), opened_at=t.clock.now())))
+    await t.write(lambda tx: tx.add(UnownedAgent(service="side-project", agent_name="", first_at=t.clock.now(), last_at=t.clock.now(), traces=3, shown_at=t.clock.now())))
     test_id = await t.read(lambda tx: tx.scalars(select(RouteTest.id)).one())
     shift_id = await t.read(lambda tx: tx.scalars(select(Shift.id)).one())
 
@@ -243,6 +248,7 @@ async def scene(t: Town) -> dict[str, str]:
             "reviews": f"reviews:{review.local_day}", "followup": f"followup:{tx.scalars(select(FollowUp)).one().id}", "status": "status", "rotation": "night-watch", "routetest": f"routetest:{test_id}", "shift": f"shift:{shift_id}",
             "handover": f"handover:{tx.scalars(select(Handover.id)).one()}",
             "gap": f"gap:{tx.scalars(select(Gap.id)).one()}",
+            "unowned": f"unowned:{tx.scalars(select(UnownedAgent.id)).one()}",
             "request": f"request:{tx.scalars(select(Request)).one().id}",
         }  # fmt: skip
 
