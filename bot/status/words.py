@@ -24,6 +24,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("agent add", "add an agent: two owners, a channel, sensible checks"),
             ("agent", "the agents you answer for; `agent <name>` shows who owns one, with a test page"),
+            ("agent hand-over <agent> <role> to @who", "give a role to somebody, with all that is open; they accept, `agent take-back` ends it"),
+            ("agent retire <agent>", "end an agent's work for good; `agent bring-back` within 30 days"),
             ("page", "the open pages; `page ack <number>` says you have one, `page test` calls you by each of your routes and says which worked"),
             ("stage <agent>", "what an agent may do now, and the way back after `Human review` or `Stop agent`"),
             ("incident open <agent>", "start the failure protocol"),
