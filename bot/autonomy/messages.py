@@ -70,6 +70,8 @@ def stands(row: Stands, *, may_start: bool, may_stop: bool = False) -> Message:
         note = f"The way back goes as far as {row.ways[-1]}."
     elif row.ways:
         note = row.who
+    elif row.stage == "retired":
+        note = f"It is retired: its checks rest, and nothing is taken for it. `/aiops agent bring-back {row.slug}` is the way back, within 30 days."
     else:
         note = "Nothing was taken from it, so there is no way back to go."
     if row.by_hand and not row.order:

@@ -12,6 +12,7 @@ from bot import audit
 from bot.blocks import Message, clip, escape, mention
 from bot.calendars import local_day
 from bot.incidents.closing import close_incident
+from bot.incidents.failing import failing_of
 from bot.incidents.flows import settle_item
 from bot.incidents.following import change_follow_up, close_follow_up, sign_none_needed
 from bot.incidents.reading import items_of, open_incidents
@@ -78,6 +79,8 @@ def pass_follow_ups(tx: Session, now: datetime, agent: Agent, old_id: int | None
 def close_for_good(tx: Session, now: datetime, incident_id: int, by: Person, why: str) -> bool:
     """Its agent is no longer at work: what is left of the checklist is waived with that reason, and it closes. False where it would not."""
     incident = locked(tx, incident_id)
+    if any(not each.at_rest for each in failing_of(tx, incident)):
+        return False  # another agent of it fails still: it is theirs from now on
     for item in items_of(tx, incident.id):
         if item.state == "open" and item.required:
             settle_item(tx, now, item, "waived", by, why)

@@ -116,7 +116,7 @@ def _given_back(order: OrderView) -> list[str]:
     was = {"suspended": "was stopped", "shadow": "worked in shadow", "assisted": "was under human review"}.get(order.before, f"was {order.before}")
     lines = [
         f"*{escape(order.agent)} {now} again* since {when(order.at)}; it {was}. {order.by} ordered it: {escape(clip(order.reason, 400))}",
-        f"*What to do now:* {_AGAIN[order.stage]}" + (" Its checks look again." if order.before == "suspended" else ""),
+        f"*What to do now:* {_AGAIN[order.stage]}" + (" Its checks look again." if order.before in ("suspended", "retired") else ""),
     ]
     if order.back_to is not None:
         lines.append(f"Before it was lowered it was {order.back_to}; `/aiops stage` is the way back to that, too.")
