@@ -63,14 +63,14 @@ def route(doors: Doors, lanes: Lanes, clock: Clock, allowed: Allowed, book: Book
         verdict = permits.verdict_of(known, action, now)
         if verdict.decision is Decision.ALLOW:
             allowed.add(known.agent_id, verdict.rule, now)
-            return _told(Permit(verdict), action.doc())
+            return _told(Permit(verdict), action.doc(), allowed)
         if verdict.decision is Decision.DENY:
             await lanes.write(lambda tx: permits.deny(tx, now, known, action, verdict), urgency=Urgency.PAGE)
-            return _told(Permit(verdict), action.doc())
+            return _told(Permit(verdict), action.doc(), allowed)
         context = asked.context.model_dump(exclude_none=True) if asked.context is not None else None
         asking = Asking(action, asked.id, asked.title, context, asked.triggered_by, asked.deadline)
         try:
-            return _told(await lanes.write(lambda tx: permits.ask(tx, now, known, asking, verdict), urgency=Urgency.PAGE), action.doc())
+            return _told(await lanes.write(lambda tx: permits.ask(tx, now, known, asking, verdict), urgency=Urgency.PAGE), action.doc(), allowed)
         except Conflict as error:
             return problem(409, "id_conflict", str(error), field="id")
 
@@ -108,7 +108,8 @@ def _read(body: bytes) -> CheckIn | Response:
         return problem(422, "missing_field" if first["type"] == "missing" else "bad_value", f"`{field}` {words}".replace("` :", "`:"), field=field)
 
 
-def _told(permit: Permit, action: dict[str, Any]) -> Response:
+def _told(permit: Permit, action: dict[str, Any], allowed: Allowed) -> Response:
     verdict = permit.verdict
+    allowed.answered[verdict.decision.value] += 1
     told = {"decision": verdict.decision.value, "rule": verdict.rule, "reason": verdict.why, "action_hash": hash_of(action), "request": permit.request}
     return Response(orjson.dumps(told), media_type="application/json", headers={"cache-control": "no-store"})

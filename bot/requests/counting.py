@@ -21,6 +21,7 @@ class Allowed:
         self._lanes = lanes
         self._waiting: dict[tuple[int, str, datetime], int] = {}
         self._lock = Lock()
+        self.answered = {"allow": 0, "ask": 0, "deny": 0}  # since this process began, for /metrics
 
     def add(self, agent_id: int, rule: str, now: datetime) -> None:
         key = (agent_id, rule, now.replace(second=0, microsecond=0))

@@ -22,6 +22,7 @@ from bot.tables import Agent, Person, Request
 
 KIND = "request"  # of its climbs
 ANSWERERS = ("operations", "backup", "business")
+SEARCHED = 500  # open requests looked through for one person
 
 
 def terms_of(spec: AgentSpec, kind: str) -> ApprovalsSpec | HandoffsSpec:
@@ -91,6 +92,28 @@ def open_requests(tx: Session, agent_ids: list[int] | None = None, most: int = 1
     total = tx.scalar(select(func.count()).select_from(sought.subquery())) or 0
     rows = tx.scalars(sought.order_by(Request.due_at, Request.id).limit(most))
     return list(rows), total
+
+
+def requests_for(tx: Session, person_id: int, most: int = 10) -> tuple[list[RequestView], int]:
+    """What waits for this person: open requests they claimed, then those that they are asked to answer, whose time ends first; and how many.
+
+    Each is a view: `headline(view)` and `standing(view)` of the messages say it, `requests.answer` with `view.value` is its button.
+    """
+    asked: dict[tuple[int, str, int | None], bool] = {}
+    mine: list[tuple[Request, Agent]] = []
+    rows = tx.execute(select(Request, Agent).join(Agent, Agent.id == Request.agent_id).where(Request.state == "open").order_by(Request.due_at, Request.id).limit(SEARCHED))
+    for request, agent in rows:
+        if request.claimed_by is not None:
+            if request.claimed_by == person_id:
+                mine.append((request, agent))
+            continue
+        key = (agent.id, request.kind, request.triggered_by)
+        if key not in asked:
+            asked[key] = any(person.id == person_id for person in deciders_of(tx, agent, request.kind, request.triggered_by))
+        if asked[key]:
+            mine.append((request, agent))
+    mine.sort(key=lambda each: each[0].claimed_by is None)
+    return [view_of(tx, request, agent) for request, agent in mine[:most]], len(mine)
 
 
 def timing_of(request: Request, agent: Agent) -> Timing:

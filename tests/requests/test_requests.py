@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.requests.calling import requests_step
+from bot.requests.reading import requests_for
 from bot.tables import Call, Climb, Decision, OutMessage, Person, Request
 from tests.kit.house import Town
 
@@ -244,4 +245,32 @@ async def test_the_list_shows_what_is_open_and_how_asking_went(t: Town) -> None:
     text = t.ws.ephemerals("dana")[-1]["text"]
     assert "1 open request of Support triage" in text
     assert "1 of 1 approvals given (100%); 1 of them within 3 seconds" in text
-    assert "handed 1 over; with 0 runs it is too early" in text
+    assert "handed 1 over in 7 days; with 0 runs it is too early" in text
+
+
+async def test_metrics_and_the_reading_for_app_home_tell_what_waits_for_whom(t: Town) -> None:
+    await send(t, approval(t), approval(t, "q2", triggered_by="U0LEA"), handoff(t))
+    ids = {str(row.ext_id): f"request:{row.id}" for row in await t.read(lambda tx: list(tx.scalars(select(Request))))}
+    for who, name, act in (("omar", "h1", "claim"),):
+        await t.ws.press(who, "support-ai", (await shown(t, ids[name]))["ts"], f"requests.{act}", ids[name])
+        await t.settle()
+    people = {str(person.slack_id): person.id for person in await t.read(lambda tx: list(tx.scalars(select(Person))))}
+
+    async def waits(who: str) -> list[str]:
+        views, total = await t.read(lambda tx: requests_for(tx, people[who]))
+        assert total == len(views)
+        return [view.ext_id for view in views]
+
+    assert await waits("U0MAYA") == ["q1", "q2"]
+    assert await waits("U0LEA") == ["q1"]  # she triggered the other
+    assert await waits("U0OMAR") == ["h1"]
+    assert await waits("U0DANA") == []
+    await t.ws.press("maya", "support-ai", (await shown(t, ids["q1"]))["ts"], "requests.approve", ids["q1"])
+    await t.settle()
+    await t.move(minutes=1)
+    told = (await t.http.get("/metrics")).text
+    for line in (
+        'aiops_requests_open{claimed="no",kind="approval"} 1.0', 'aiops_requests_open{claimed="yes",kind="handoff"} 1.0', 'aiops_requests_oldest_seconds{kind="approval"} 60.0',
+        'aiops_requests_28_days{what="approved"} 1.0', 'aiops_permissions_answered_total{decision="allow"} 0.0', "aiops_requests_listening 0.0",
+    ):  # fmt: skip
+        assert line in told, line
