@@ -35,7 +35,7 @@ SCOPES: dict[str, Scope] = {
         Scope("im:write", "open the direct message in which people are called", "nobody can be called by direct message"),
         Scope("users:read", "know who is a full member, a guest, or gone, and in which time zone they live", "owners cannot be named, and nobody who presses a button can be checked"),
         Scope("dnd:read", "know when Slack does not ring for somebody, so that a page takes their other routes at once", "a page in somebody's quiet hours waits in silence for the next step of its ladder, and nobody is told who cannot be woken", optional=True),
-        Scope("files:write", "share the review of an incident as a file in its thread", "reviews are shown as a page only", optional=True),
+        Scope("files:write", "show charts as pictures where the workspace has no chart block and in App Home, and share the review of an incident as a file in its thread", "charts are shown as words and bars there, or as a link to a picture where AIOPS_PUBLIC_URL is set, and reviews as a page only", optional=True),
         Scope("groups:history", "the same as channels:history in private channels", "outputs posted by other apps in private channels are not heard, and after a dropped connection a message there may stand twice", optional=True),
         Scope("groups:read", "know the private channels the bot was invited to", "private channels cannot be named in aiops.yml", optional=True),
         Scope("reactions:read", "put messages marked with a pushpin on an incident's timeline, and count emoji as thumbs where aiops.yml turns that on", "pushpins and emoji count for nothing; the buttons and `note` go on", optional=True),

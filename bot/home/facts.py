@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.charts.values import Chart
 from bot.feedback.messages import Shown
 from bot.lists.messages import Item
+from bot.requests.messages import RequestView
 
 COUNTED = 1000  # somebody's ratings are counted so far; who gave more is told "more than"
 
@@ -132,6 +133,8 @@ class Home:
     charts: tuple[Chart, ...] = ()  # of the agents shown
     pages: tuple[OpenPage, ...] = ()
     pages_turned: Turned = field(default_factory=Turned)
+    requests: tuple[RequestView, ...] = ()  # of agents that wait for the reader
+    requests_total: int = 0
     items: tuple[Item, ...] = ()
     items_turned: Turned = field(default_factory=Turned)
     rateable: tuple[Shown, ...] = ()

@@ -11,6 +11,7 @@ from bot.home.facts import COUNTED, Became, Fleet, Home, Mine, OpenPage, Rated, 
 from bot.lists.messages import item_blocks
 from bot.quality.rules import Verdict
 from bot.quality.words import counts_words, joined, plural, score_words, verdict_words
+from bot.requests.messages import RequestView, headline, standing
 
 DAY = "{date_short}"
 
@@ -20,9 +21,13 @@ def view(home: Home) -> dict[str, Any]:
     blocks: list[Block] = []
     if home.pages:
         blocks += [header("Open pages"), *(_page(each) for each in home.pages), *_turning("pages", home.pages_turned, "page")]
+    if home.requests:
+        blocks += [header("Agents that wait for an answer"), *(_request(each) for each in home.requests)]
+        if home.requests_total > len(home.requests):
+            blocks.append(context(f"{plural(home.requests_total - len(home.requests), 'more request')}; `/aiops requests` shows them."))
     if home.items:
         blocks += [header("Waiting for you"), *item_blocks(home.items), *_turning("list", home.items_turned, "thing")]
-    elif home.mine and not home.pages:
+    elif home.mine and not home.pages and not home.requests:
         blocks += [header("Waiting for you"), section("🌤️ Nothing waits for you.")]
     if home.mine:
         blocks += [header("Your agents"), *([place(home.charts)] if home.charts else []), *(block for each in home.mine for block in _mine(each))]
@@ -30,7 +35,7 @@ def view(home: Home) -> dict[str, Any]:
     if home.fleet is not None:
         blocks += _fleet(home.fleet)
     blocks += _ratings(home)
-    if not home.mine and not home.items and not home.pages and home.fleet is None:
+    if not home.mine and not home.items and not home.pages and not home.requests and home.fleet is None:
         blocks = [*_welcome(), *blocks]
     blocks.append(context("I keep this page up to date while you look at it. Type `/aiops help` anywhere, or mention me in a thread."))
     return {"type": "home", "blocks": blocks[:VIEW_BLOCKS]}
@@ -90,6 +95,10 @@ def _page(page: OpenPage) -> Block:
     else:
         press = button("Look closer", "status.agent", f"agent:{page.slug}", label=f"Show {page.names} in depth")
     return section("\n".join(lines), accessory=press)
+
+
+def _request(view: RequestView) -> Block:
+    return section(f"{headline(view)}\n{clip(standing(view), 600)}", accessory=button("Answer", "requests.answer", view.value, label=f"Answer: {clip(view.title, 40)}"))
 
 
 def _turning(part: str, shown: Turned, one: str, how: str = "") -> list[Block]:

@@ -26,6 +26,7 @@ from bot.people.rules import RULES, Act, may
 from bot.quality.charting import charts_of
 from bot.quality.fleet import unconfirmed_count, unconfirmed_names, verdict_counts
 from bot.quality.rules import TRAILING, Verdict
+from bot.requests.reading import requests_for
 from bot.tables import (
     Agent,
     AgentNow,
@@ -51,6 +52,7 @@ PAGES, ITEMS, AGENTS, FLEET, BECAME = 5, 10, 6, 8, 5  # how many of each are sho
 CHARTS = 6
 NAMED = 5
 STRAYS = 3
+REQUESTS = 5
 
 
 def home_view(tx: Session, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -73,12 +75,13 @@ def home_of(tx: Session, actor: Actor, now: datetime) -> Home:
     pages, pages_turned = _pages(tx, actor, at)
     items = [item for item in items_for(tx, now, actor.person_id) if not item.key.startswith("page:")]
     items_turned = turned(at, "list", ITEMS, len(items))
+    requests, requests_total = requests_for(tx, actor.person_id, REQUESTS)
     became, counts = became_of(tx, now, actor.person_id)
     became_turned = turned(at, "ratings", BECAME, len(became))
     votes = select(Vote.id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     return Home(
         mine=mine, mine_turned=mine_turned, charts=tuple(charts[agent.id] for agent, _ in rows if agent.id in charts)[:CHARTS],
-        pages=pages, pages_turned=pages_turned, items=tuple(items[items_turned.first : items_turned.last]), items_turned=items_turned,
+        pages=pages, pages_turned=pages_turned, requests=tuple(requests), requests_total=requests_total, items=tuple(items[items_turned.first : items_turned.last]), items_turned=items_turned,
         rateable=_rateable(tx, actor), just_rated=_just_rated(tx, now, actor),
         rated=_up_to(tx, votes), rated_lately=_up_to(tx, votes.where(Vote.voted_at > now - LATELY)),
         became=tuple(became[became_turned.first : became_turned.last]), became_turned=became_turned, became_counts=counts,

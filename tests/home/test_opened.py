@@ -55,6 +55,13 @@ async def test_home_is_shown_when_opened_and_kept_true_while_somebody_looks(data
         assert len(t.ws.called("files.completeUploadExternal")) == files  # the picture is at Slack already
         assert "Open pages" not in home(t, "dana")
 
+        # An agent hands over to a person: who may answer sees it, and answers from there.
+        await t.post(t.event("request", "q1", kind="handoff", title="A <b>refund</b> above the limit"))
+        await t.move(seconds=11)
+        assert "hands over to a person:* A &lt;b&gt;refund&lt;/b&gt; above the limit" in home(t, "omar")
+        await press(t, "omar", "requests.answer")
+        assert t.ws.views("omar")[-1]["callback_id"] == "requests.answer"
+
         # 3. Another one's Home was never opened: it is left alone. Who left an hour ago is left alone too.
         assert t.ws.home("maya") is None
         await t.move(minutes=70)
