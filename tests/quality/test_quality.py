@@ -130,7 +130,7 @@ def test_the_folded_row_says_what_status_shows(db: Database, clock: MovedClock) 
         row = reading.now_of(tx, agent.id)
         assert row is not None
         assert (row.verdict, row.share, row.n, row.machine, row.dirty_at) == ("watch", 0.9, 40, False, None)
-        assert row.why == "people found 90% of 40 outputs good in 7 days (79.5% to 95%); the target of 80% (a default) lies inside the interval"
+        assert row.why == "people found 90% of 40 outputs good in 7 days (79.6% to 95%); the target of 80% (a default) lies inside the interval"
         facts = row.facts
         assert facts["today"]["runs"] == 3
         assert (facts["today"]["failed"], facts["today"]["outputs"], facts["today"]["costs"]) == (1, 2, {"USD": 3_100_000})
