@@ -107,6 +107,21 @@ def sprint(what: Annotated[list[str] | None, typer.Argument(help="An agent or a 
 
 
 @app.command()
+def baseline(
+    agent: Annotated[str, typer.Argument(help="The agent's id.")],
+    new: Annotated[str | None, typer.Option(help="Measure the baseline of this source anew: people, evaluations or outcomes.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="From this local day on (2026-11-12); since the drift, or of the last 28 days, where left out.")] = None,
+    known: Annotated[str | None, typer.Option(help="Say that the open drift of this source is known.")] = None,
+    why: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
+    person: Annotated[str | None, typer.Option("--as", help="Whose decision it is: a Slack id or e-mail.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: a new baseline changes what all later quality is compared with.")] = False,
+    json: Json = False,
+) -> None:
+    """What an agent's quality is compared with, whether it drifts, and the decisions about it."""
+    _carry("baseline", {"agent": agent, "new": new, "first": first, "known": known, "why": why, "person": person, "yes": yes}, json)
+
+
+@app.command()
 def digest(channel: Annotated[str, typer.Argument(help="#channel or its id.")]) -> None:
     """Show what a channel's summary would say if it were posted now."""
     _carry("digest", {"channel": channel}, False)
@@ -131,7 +146,7 @@ def link(
 @app.command()
 def lessons(
     agent: Annotated[str, typer.Argument(help="The agent's id.")],
-    since: Annotated[str | None, typer.Option(help="Only what was said from this day (2026-11-20, UTC) or time on.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only what we heard from this day (2026-11-20, UTC) or time on.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many; all where left out.")] = None,
 ) -> None:
     """Print the outputs that people found bad, or that failed in an incident, as JSONL: with reasons, corrections and traces, never with names."""

@@ -76,6 +76,6 @@ def weekly_line(tx: Session, now: datetime, digest: Digest, thread: str, zone: s
     earlier = select(Digest.id).where(Digest.channel_id == digest.channel_id, Digest.local_date >= week, Digest.local_date < digest.local_date).limit(1)
     if tx.scalars(earlier).first() is not None:
         return
-    found = all_gaps(tx, now, agents_in_channel(tx, digest.channel_id), most=10)
+    found, _ = all_gaps(tx, now, agents_in_channel(tx, digest.channel_id))
     if found:
         outbox.show(tx, now, key=f"{thread}:gaps", to=digest.channel_id, message=messages.weekly(found, local_day(now, zone)), priority=Priority.OUTPUT, thread=thread)

@@ -34,7 +34,7 @@ from bot.quality.words import plural
 from bot.tables import Agent
 
 DAY = "{date_short}"
-SHOWN = 8  # topics of one agent, and agents of one list
+SHOWN = 8  # topics of one agent
 MENU = "surface.menu"
 
 
@@ -53,16 +53,16 @@ def gaps_message(agent: Agent, views: Sequence[GapView]) -> Message:
     return Message(clip("\n".join([title, *(_words(view) for view in views[:SHOWN])]), 3500), blocks)
 
 
-def fleet_message(found: Sequence[tuple[Agent, Sequence[GapView]]]) -> Message:
+def fleet_message(found: Sequence[tuple[Agent, Sequence[GapView]]], more: int = 0) -> Message:
     """`/aiops gaps`."""
     if not found:
         return Message("No agent lacked anything that I know of in the last four weeks. A gap shows here when an output is marked “did not know” or “outdated”, or something is handed to people.")
-    lines = [_line(agent, views) for agent, views in found[:SHOWN]]
+    lines = [_line(agent, views) for agent, views in found]
     blocks: list[Block] = [header("What agents did not know")]
     for (agent, _), line in zip(found, lines, strict=False):
         blocks.append(section(line, accessory=button("Show", "gaps.show", f"agent:{agent.slug}", label=clip(f"What {agent.name} did not know", 75))))
-    if len(found) > SHOWN:
-        blocks.append(context(f"And {len(found) - SHOWN} more agents: `/aiops gaps <agent>` shows one."))
+    if more:
+        blocks.append(context(f"And {plural(more, 'agent')} that lacked less: `/aiops gaps <agent>` shows one."))
     return Message(clip("\n".join(["*What agents did not know in the last 28 days*", *lines]), 3500), blocks)
 
 
@@ -109,7 +109,8 @@ def _words(view: GapView) -> str:
     if topic is not None:
         marked = topic.missing - topic.handoffs
         parts = [part for part in (f"{plural(marked, 'output')} marked" if marked else "", plural(topic.handoffs, "hand-off") if topic.handoffs else "") if part]
-        lines.append(f"{' and '.join(parts)} of {plural(topic.cases, 'case')}, first {when(topic.first_at, DAY)}, last {when(topic.last_at, DAY)}")
+        among = "" if not topic.by_word and topic.key != OTHER else " without a topic"
+        lines.append(f"{' and '.join(parts)} of {plural(topic.cases, 'case')}{among}, first {when(topic.first_at, DAY)}, last {when(topic.last_at, DAY)}")
     gap = view.gap
     if gap is None:
         lines.append("Nobody supplies it yet." if view.key != OTHER else "These share no topic and no word. Agents can name one: `topic` in their output, run or request events.")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import live_agents, spec_of
+from bot.agents.reading import spec_of
 from bot.feedback.outward.words import current_votes
 from bot.feedback.rules import may_show_text
 from bot.gaps.rules import REASONS, WINDOW, Case, Share, Topic, share_of, topics
 from bot.gaps.views import GapView
 from bot.tables import Agent, Gap, Output, Person, Request, Run, Vote
 
-MOST = 5000  # newest judged outputs that are looked at
+MOST = 2000  # newest judged outputs of an agent that are looked at
+FLEET = 8  # agents whose topics are told together
+# Written out, so that the databases know their index of just these.
+LACKING = text("votes.reason IN ('did_not_know', 'outdated')")
 CHUNK = 500
 
 
@@ -49,9 +53,10 @@ def cases_of(tx: Session, agent: Agent, since: datetime, until: datetime | None 
 def gaps_of(tx: Session, now: datetime, agent: Agent) -> list[GapView]:
     """What is missing now or is being supplied, then what was supplied lately with its effect."""
     since = now - 3 * WINDOW
-    cases = cases_of(tx, agent, since)
-    lately = topics([case for case in cases if case.at >= now - WINDOW])
     rows = list(tx.scalars(select(Gap).where(Gap.agent_id == agent.id).order_by(Gap.round)))
+    compared = [row.supplied_at for row in rows if row.supplied_at is not None and row.supplied_at >= since]
+    cases = cases_of(tx, agent, min([now - WINDOW, *compared]))
+    lately = topics([case for case in cases if case.at >= now - WINDOW])
     newest = {row.topic: row for row in rows}
     people = {person.id: person for person in tx.scalars(select(Person).where(Person.id.in_({row.owner_id for row in rows})))}
     views = [_view(agent, topic.key, topic.label, topic, newest.get(topic.key), people, cases, now) for topic in lately]
@@ -62,14 +67,24 @@ def gaps_of(tx: Session, now: datetime, agent: Agent) -> list[GapView]:
     return sorted(views, key=lambda view: view.gap is not None and view.gap.supplied_at is not None)
 
 
-def all_gaps(tx: Session, now: datetime, agents: Sequence[Agent] | None = None, *, most: int = 40) -> list[tuple[Agent, list[GapView]]]:
-    """The agents with gaps, those that lack most first. Only agents that were told of lately, or have a gap open, are looked at."""
-    chosen = {agent.id: agent for agent in (agents if agents is not None else live_agents(tx))}
-    lacking = set(tx.scalars(select(Vote.agent_id).where(Vote.received_at >= now - WINDOW, Vote.reason.in_(REASONS), Vote.good.is_(False)).distinct()))
-    handed = set(tx.scalars(select(Request.agent_id).where(Request.kind == "handoff", Request.occurred_at >= now - WINDOW).distinct()))
-    kept = set(tx.scalars(select(Gap.agent_id).where(Gap.supplied_at.is_(None) | (Gap.supplied_at >= now - 3 * WINDOW)).distinct()))
-    found = [(agent, views) for agent_id in sorted((lacking | handed | kept) & set(chosen))[:400] if (views := gaps_of(tx, now, agent := chosen[agent_id]))]
-    return sorted(found, key=lambda each: (-sum(view.topic.missing for view in each[1] if view.topic), each[0].name))[:most]
+def all_gaps(tx: Session, now: datetime, agents: Sequence[Agent] | None = None) -> tuple[list[tuple[Agent, list[GapView]]], int]:
+    """The agents that lack most, with their topics, and how many more there are; all of them where `agents` is None."""
+    lately = now - WINDOW
+    counted: Counter[int] = Counter()
+    lacking = select(Vote.agent_id, func.count(Vote.output_id.distinct())).where(LACKING, Vote.good.is_(False), Vote.received_at >= lately).group_by(Vote.agent_id)
+    handed = select(Request.agent_id, func.count()).where(Request.kind == "handoff", Request.occurred_at >= lately).group_by(Request.agent_id)
+    kept = select(Gap.agent_id, func.count()).where(Gap.supplied_at.is_(None) | (Gap.supplied_at >= lately)).group_by(Gap.agent_id)
+    for sought in (lacking, handed, kept):
+        for agent_id, count in tx.execute(sought):
+            counted[agent_id] += count
+    alive = {agent.id for agent in agents} if agents is not None else set(tx.scalars(select(Agent.id).where(Agent.archived_at.is_(None))))
+    order = sorted((agent_id for agent_id in counted if agent_id in alive), key=lambda agent_id: (-counted[agent_id], agent_id))
+    found = []
+    for agent_id in order[:FLEET]:
+        agent = tx.get_one(Agent, agent_id)
+        if views := gaps_of(tx, now, agent):
+            found.append((agent, views))
+    return found, max(0, len(order) - FLEET)
 
 
 def before_of(tx: Session, now: datetime, agent: Agent, key: str) -> Share:

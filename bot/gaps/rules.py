@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic and its cases."""
+    """One topic and its cases. `cases` of a word are all that name no topic: what people wrote is known of the missing ones only."""
 
     key: str
     label: str
@@ -75,21 +75,15 @@ def topics(cases: Sequence[Case]) -> list[Topic]:
             spelled.setdefault(key, Counter())[" ".join(case.topic.split())] += 1
         else:
             unnamed.append(case)
-    held.update(_by_words(unnamed))
+    words = _by_words([case for case in unnamed if case.missing])
     found = []
-    for key, theirs in held.items():
+    for key, theirs in {**held, **words}.items():
         missing = [case for case in theirs if case.missing]
         if missing:
             label = spelled[key].most_common(1)[0][0] if key in spelled else label_of(key)
-            found.append(Topic(key, label, len(theirs), len(missing), sum(case.handoff for case in missing), min(case.at for case in missing), max(case.at for case in missing)))
+            total = len(unnamed) if key in words else len(theirs)
+            found.append(Topic(key, label, total, len(missing), sum(case.handoff for case in missing), min(case.at for case in missing), max(case.at for case in missing)))
     return sorted(found, key=lambda each: (each.key == OTHER, -each.missing, each.key))
-
-
-def in_topic(case: Case, key: str) -> bool:
-    """Whether a case belongs to a topic (for "before and after", where the words were chosen before)."""
-    if key.startswith(BY_WORD):
-        return not case.topic and key.removeprefix(BY_WORD) in words_of(case.words)
-    return bool(case.topic) and key_of(case.topic or "") == key
 
 
 def words_of(text: str) -> set[str]:
@@ -98,16 +92,15 @@ def words_of(text: str) -> set[str]:
 
 
 def _by_words(cases: list[Case]) -> dict[str, list[Case]]:
-    """Greedily: the word most cases share that lack knowledge (the rarer elsewhere the better), then the next among the rest."""
+    """Greedily: the word that most cases share, then the next among the rest; the longer of two alike."""
     left = [(case, words_of(case.words)) for case in cases]
     held: dict[str, list[Case]] = {}
     while True:
-        lacking = Counter(word for case, words in left if case.missing for word in words)
-        everywhere = Counter(word for _, words in left for word in words)
-        good = [(count * count / everywhere[word], word) for word, count in lacking.items() if count >= LEAST_WORD]
+        shared = Counter(word for _, words in left for word in words)
+        good = [(count, len(word), word) for word, count in shared.items() if count >= LEAST_WORD]
         if not good:
             break
-        best = max(good, key=lambda each: (each[0], len(each[1]), each[1]))[1]
+        best = max(good)[2]
         held[BY_WORD + best] = [case for case, words in left if best in words]
         left = [(case, words) for case, words in left if best not in words]
     if left:
@@ -131,8 +124,11 @@ class Share:
 
 
 def share_of(cases: Iterable[Case], key: str) -> Share:
-    """The share in one topic."""
-    theirs = [case for case in cases if in_topic(case, key)]
+    """The share in one topic (of a word: among all cases that name no topic), before and after alike."""
+    if key.startswith(BY_WORD):
+        unnamed = [case for case in cases if not case.topic]
+        return Share(sum(case.missing and key.removeprefix(BY_WORD) in words_of(case.words) for case in unnamed), len(unnamed))
+    theirs = [case for case in cases if case.topic and key_of(case.topic) == key]
     return Share(sum(case.missing for case in theirs), len(theirs))
 
 

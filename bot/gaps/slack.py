@@ -28,7 +28,7 @@ def words_gaps(tx: Session, press: Press) -> Answer:
     require(roles_of(tx, press.actor, None), Act.SEE)
     said = " ".join(press.words)
     if not said:
-        return Tell(messages.fleet_message(all_gaps(tx, press.now)), share=True)
+        return Tell(messages.fleet_message(*all_gaps(tx, press.now)), share=True)
     found = find_agents(tx, said)
     if len(found) != 1:
         names = ", ".join(f"`{agent.slug}`" for agent in found[:10])

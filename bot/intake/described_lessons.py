@@ -6,7 +6,7 @@ from typing import Any
 
 LESSONS = (
     "Outputs that somebody finds bad now, or that failed in an incident: with what was asked, what was answered, reasons, corrections, trace, evaluations and incidents. "
-    "One JSON object a line, in the order in which that was last said; an output comes again when something new is said of it, so keep the last line per `output`. "
+    "One JSON object a line, in the order in which we last heard so; an output comes again when something new is said of it, so keep the last line per `output`. "
     "Needs the scope `read`. Who voted is never told; texts go through the agent's `redact` rules, and of an agent with `data: class: restricted` no text leaves at all (`withheld` is true). "
     "`Link` names the next page where there is one; `Aiops-Cursor` is where to go on another day. With `If-None-Match` an unchanged page is answered 304."
 )
@@ -15,7 +15,7 @@ LESSON: dict[str, Any] = {
     "type": "object",
     "properties": {
         "agent": {"type": "string"}, "output": {"type": "string", "description": "The output's id, as the agent reported it."}, "kind": {"type": "string"},
-        "at": {**_TEXT, "format": "date-time", "description": "Null: it was judged, and has not been reported yet."}, "changed_at": {"type": "string", "format": "date-time", "description": "When something was last said against it."},
+        "at": {**_TEXT, "format": "date-time", "description": "Null: it was judged, and has not been reported yet."}, "changed_at": {"type": "string", "format": "date-time", "description": "When we last heard something against it."},
         "topic": _TEXT, "input": {**_TEXT, "description": "What the agent was asked, where it reports that."}, "text": {**_TEXT, "description": "What it answered."}, "url": _TEXT, "error": _TEXT,
         "run": _TEXT, "trace_id": _TEXT, "span_id": _TEXT, "model": _TEXT, "version": _TEXT,
         "reasons": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "How many gave which reason."},
@@ -36,7 +36,7 @@ def paths(problem: dict[str, Any]) -> dict[str, Any]:
     parameters = [
         {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "The agent's id."},
         {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100}, "description": "Lines of a page; a page of more than 8 MiB ends earlier."},
-        {"name": "since", "in": "query", "schema": {"type": "string"}, "description": "Only what was said from this day (2026-11-20, UTC) or time on."},
+        {"name": "since", "in": "query", "schema": {"type": "string"}, "description": "Only what we heard from this day (2026-11-20, UTC) or time on."},
         {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "From `Link` or `Aiops-Cursor` of an earlier answer."},
         {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "description": "The ETag of the last answer."},
     ]

@@ -9,12 +9,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.tables.table import Identity, Table, Whole
 
+LACKING = text("reason IN ('did_not_know', 'outdated')")  # what an agent did not know: few of all votes
+
 
 class Vote(Table):
     """One person's thumb on one output from one surface; `good` is null once taken back. The latest not removed counts."""
 
     __tablename__ = "votes"
-    __table_args__ = (UniqueConstraint("output_id", "person_id", "surface"), Index("ix_votes_person_id_voted_at", "person_id", "voted_at"), Index("ix_votes_agent_id_received_at", "agent_id", "received_at"))
+    __table_args__ = (UniqueConstraint("output_id", "person_id", "surface"), Index("ix_votes_person_id_voted_at", "person_id", "voted_at"), Index("ix_votes_agent_id_received_at", "agent_id", "received_at"), Index("ix_votes_lacking", "agent_id", "received_at", sqlite_where=LACKING, postgresql_where=LACKING))
 
     id: Mapped[Identity]
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id"))
