@@ -185,3 +185,30 @@ def test_home_shows_an_owner_their_agents(page: Any) -> None:
     page.get_by_role("tab", name="Home").click()
     expect(main).to_contain_text("Support triage")
     expect(main).to_contain_text("operations owner", ignore_case=True)
+    expect(main).to_contain_text("Needed:")
+    picture = main.get_by_role("img", name=re.compile("quality", re.IGNORECASE)).first
+    expect(picture).to_be_visible(timeout=PATIENT)
+    page.wait_for_function("() => [...document.querySelectorAll('#main img')].every((each) => each.complete && each.naturalWidth > 0)")
+    rate = button(main, "👍 Good")
+    rate.scroll_into_view_if_needed()
+    rate.click()
+    expect(main).to_contain_text("You called an output of", timeout=PATIENT)
+    button(main, "Take back").click()
+    expect(main).not_to_contain_text("You called an output of", timeout=PATIENT)
+
+
+def test_a_chart_is_slacks_own_block_and_where_that_is_unknown_a_picture(page: Any, local: tuple[str, Path]) -> None:
+    look_as(page, "Omar Nassar")
+    visit(page, "support-ai")
+    answer = say(page, "/aiops agent support-triage")
+    drawn = answer.locator("figure.data-visualization")
+    expect(drawn.get_by_role("img", name=re.compile("Support triage: quality"))).to_be_visible(timeout=PATIENT)
+    expect(answer).to_contain_text("Target 85%")
+    assert page.request.post(f"{local[0]}/faults", data={"charts": False}).ok
+    try:
+        say(page, "/aiops status support-triage")
+        picture = page.locator("#main").get_by_role("img", name=re.compile("^Chart of the quality of Support triage from "))
+        expect(picture).to_be_visible(timeout=PATIENT)
+        page.wait_for_function("() => [...document.querySelectorAll('#main img.image-block')].every((each) => each.complete && each.naturalWidth > 0)")
+    finally:
+        assert page.request.post(f"{local[0]}/faults", data={"charts": True}).ok
