@@ -26,6 +26,7 @@ from bot.checks.blind import blind_checks
 from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.paging.scope import on_pages
 from bot.people.flows import is_away
+from bot.quality.changes import changes_of
 from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
 from bot.quality.reading import Totals, totals_of
@@ -33,7 +34,7 @@ from bot.quality.rules import DEFAULT_TARGET, TRAILING
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
 from bot.requests.figures import rate_lines
-from bot.tables import Agent, AgentNow, Baseline, Change, Check, Incident, Problem
+from bot.tables import Agent, AgentNow, Baseline, Check, Incident, Problem
 
 RETIRED_TOLD = timedelta(days=7)  # so long a summary still says that an agent retired
 MOST_CHANGES = 5  # per agent: more are counted
@@ -95,9 +96,8 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         for incident in tx.scalars(select(Incident).where(Incident.agent_id.in_(part), Incident.state == "open").order_by(Incident.opened_at)):
             incidents[incident.agent_id].append(f"{incident.title}, since {local_words(incident.opened_at, now, zones[incident.agent_id])}")
         calling.update(tx.scalars(on_pages(unanswered=True).with_only_columns(Problem.agent_id).where(Problem.agent_id.in_(part))))
-        changed = select(Change).where(Change.agent_id.in_(part), Change.occurred_at >= since, Change.occurred_at < now).order_by(Change.occurred_at)
-        for change in tx.scalars(changed.limit(MOST_CHANGES * len(part))):
-            changes[change.agent_id].append(f"{change.input} {change.version}")
+        for agent_id, changed in changes_of(tx, part, since, now).items():
+            changes[agent_id] += [each.words for each in changed]
         blind.update(blind_checks(tx, now, part))
     watched = {agent_id: each for part in in_parts(ids) for agent_id, each in watched_of(tx, now, [agent for agent in agents if agent.id in set(part)]).items()}
     quiet = _quiet(tx, now, agents)

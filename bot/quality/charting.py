@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.calendars import day_before, day_bounds, days_between, local_day
 from bot.charts.values import Chart, Mark, Point
+from bot.quality.changes import changes_of
 from bot.quality.facts import Days
 from bot.quality.reading import METRIC_OF, Source
 from bot.quality.rules import DEFAULT_TARGET, LONGER, TRAILING
 from bot.quality.words import FEW
-from bot.tables import Agent, AgentNow, Baseline, Change, Day
+from bot.tables import Agent, AgentNow, Baseline, Day
 
 SPAN = 28  # days shown
 FEWEST = 8  # days shown of an agent that is new
@@ -79,9 +80,10 @@ def _marks(tx: Session, agents: Sequence[Agent], lasts: dict[int, str]) -> dict[
     zones = {agent.id: agent.zone for agent in agents}
     since = min(day_bounds(day_before(last, SPAN), zones[agent_id])[0] for agent_id, last in lasts.items())
     found: dict[int, list[Mark]] = defaultdict(list)
-    changes = select(Change).where(Change.agent_id.in_(list(zones)), Change.occurred_at >= since).order_by(Change.occurred_at, Change.id).limit(100 * len(agents))
-    for change in tx.scalars(changes):
-        day = local_day(change.occurred_at, zones[change.agent_id])
-        if day <= lasts[change.agent_id]:
-            found[change.agent_id].append(Mark(day, f"{change.input} {change.version}"))
+    until = max(day_bounds(last, zones[agent_id])[1] for agent_id, last in lasts.items())
+    for agent_id, changes in changes_of(tx, list(zones), since, until).items():
+        for change in changes:
+            day = local_day(change.at, zones[agent_id])
+            if day <= lasts[agent_id]:
+                found[agent_id].append(Mark(day, change.words))
     return found

@@ -1,4 +1,4 @@
-"""`change`: the model or version changed, and nobody announced it."""
+"""`change`: the model, version, prompt or index changed, and nobody announced it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ SHOWN = 3
 
 
 class ChangeSpec(CheckSpec):
-    """A model or version that a run used for the first time, without a `change` event that names it."""
+    """A model, version, prompt or index that a run used for the first time, without a `change` event that names it."""
 
     DEFAULT_SEVERITY: ClassVar[str] = "notice"
 
     kind: Literal["change"] = Field("change", description="Always `change`.")
-    of: Literal["any", "model", "version"] = Field("any", description="What must be announced.")
+    of: Literal["any", "model", "version", "prompt", "index"] = Field("any", description="What must be announced.")
     grace: Duration = Field(timedelta(minutes=15), description="How long after its first run a change may still be announced.")
     window: Window = Field(timedelta(days=1), description="Changes older than this are told no more.")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A model or version first seen in a run; `announced` where a `change` event names the same version."""
+    """A model, version, prompt or index first seen in a run; `announced` where a `change` event names the same version."""
 
-    what: str  # model, version
+    what: str  # model, version, prompt, index
     name: str
     at: datetime
     announced: bool = False
@@ -41,10 +41,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class ChangeFacts:
-    """What was first seen in the window (the very first model and version of an agent are no change), the newest first."""
+    """What was first seen in the window (the very first of each is no change), the newest first."""
 
     seen: Sequence[Seen] = ()
-    ever: bool = False  # whether a run ever named a model or version
+    ever: bool = False  # whether a run ever named one
 
 
 def judge(facts: ChangeFacts, spec: ChangeSpec, now: datetime) -> Finding:
@@ -73,7 +73,7 @@ def judge(facts: ChangeFacts, spec: ChangeSpec, now: datetime) -> Finding:
 
 KIND = Kind(
     name="change",
-    about="Fails when a run names a model or version never seen before, and no `change` event announced that version; a return to a known one is not noticed.",
+    about="Fails when a run names a model, version, prompt or index never seen before, and no `change` event announced that version; a return to a known one is not noticed.",
     spec=ChangeSpec,
     judge=judge,
     example="announced: {kind: change, of: model, grace: 15m}",

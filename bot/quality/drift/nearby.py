@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from bot.calendars import day_before, local_day
 from bot.quality import counting
+from bot.quality.changes import changes_between
 from bot.quality.rules import day_words
-from bot.tables import Agent, Change, Check, Day, Finding
+from bot.tables import Agent, Check, Day, Finding
 
 BEFORE, AFTER = timedelta(days=3), timedelta(days=1)  # around the estimated begin, which is itself uncertain
 MOST = 6
@@ -22,10 +23,9 @@ def what_changed(tx: Session, now: datetime, agent: Agent, since: datetime) -> l
     """What changed within three days before and a day after `since`, in words, the nearest first."""
     first, last = since - BEFORE, min(since + AFTER, now)
     found: list[tuple[datetime, str]] = []
-    changes = select(Change).where(Change.agent_id == agent.id, Change.occurred_at >= first, Change.occurred_at <= last)
-    for change in tx.scalars(changes.order_by(Change.occurred_at.desc()).limit(MOST * 3)):
+    for change in changes_between(tx, agent.id, first, last + timedelta(microseconds=1))[-MOST * 3 :]:
         note = f" ({change.note[:120]})" if change.note else ""
-        found.append((change.occurred_at, f"{change.input} {change.version[:80]}{note}, {_day(change.occurred_at, agent)}"))
+        found.append((change.at, f"{change.input} {change.version[:80]}{note}, {_day(change.at, agent)}"))
     findings = select(Finding.at, Finding.says, Check.kind).join(Check, Check.id == Finding.check_id)
     near = (Check.agent_id == agent.id, Check.kind.in_(KINDS), Finding.state == "failing", Finding.at >= first, Finding.at <= last)
     for at, says, kind in tx.execute(findings.where(*near).order_by(Finding.at.desc()).limit(MOST)):
