@@ -50,7 +50,7 @@ lock: | $(BIN)/python
 # The peer that drift is measured beside lives in an environment of its own: it is no part of the product.
 .venv-river/installed:
 	@$(PYTHON) -m venv .venv-river
-	@.venv-river/bin/python -m pip install --quiet --disable-pip-version-check 'river==0.26.1' numpy
+	@.venv-river/bin/python -m pip install --quiet --disable-pip-version-check 'river==0.26.1'
 	@touch $@
 
 bench-drift: .venv-river/installed

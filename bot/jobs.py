@@ -48,6 +48,7 @@ from bot.paging.reading import open_pages
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
 from bot.quality import sprinting
+from bot.quality.drift import typed as baselines
 from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
 from bot.requests.reading import open_requests
@@ -278,6 +279,16 @@ class _Jobs:
             return {"text": told, "json": {"erased": count}}
 
         yield await self.lanes.write(work)
+
+    async def do_baseline(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+        if not args.get("new") and not args.get("known"):
+            yield await self.lanes.read(lambda tx: baselines.look(tx, now, str(args["agent"])))
+            return
+        try:
+            yield await self.lanes.write(lambda tx: baselines.decide(tx, now, args))
+        except Refused as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
 
     async def do_ack(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now, page, ref = self.clock.now(), int(args["page"]), str(args["person"])

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.db import is_standstill
+from bot.quality.baselines import judged_days
 from bot.quality.drift.nearby import what_changed
 from bot.quality.drift.segments import worst_part
 from bot.quality.drift.watching import Noticed, State, Watch, What, alarms_a_year, begin_of
@@ -123,7 +124,10 @@ def _feed(tx: Session, now: datetime, detector: Detector, imported: datetime | N
 
 def _begin(tx: Session, now: datetime, detector: Detector, baseline: Baseline) -> None:
     """Against a new baseline: from its last day on, with what has settled since."""
-    detector.body = Watch.begin(baseline.share, baseline.n, _sources(tx, detector)).as_json()
+    days = [each for each in judged_days(tx, detector.agent_id, detector.source, baseline.first_day) if each[0] <= baseline.last_day]
+    n = sum(count for _, _, count in days)
+    good = sum(total for _, total, _ in days) / 1000 / n if n else baseline.share
+    detector.body = Watch.begin(min(max(good, 0.0), 1.0), n or baseline.n, _sources(tx, detector)).as_json()
     detector.baseline_id, detector.state, detector.fed, detector.settled_at = baseline.id, detector.body["state"], 0, None
     detector.replay_at, detector.replay_id, detector.due_at, detector.marked = datetime(1, 1, 1, tzinfo=UTC) + timedelta(days=1), 0, now, False
     end_drifts(tx, now, detector.agent_id, detector.source, "rebased")
@@ -164,9 +168,9 @@ def _fold(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline
         noticed = watch.add(1 - row.share, row.settles_at.timestamp(), per_year)
         if noticed is not None:
             if noticed.what in (What.WORSE, What.BETTER):
-                noticed = _dated(tx, detector, baseline, noticed, row)
+                noticed = _dated(tx, detector, baseline, watch.good, noticed, row)
                 watch.since, watch.n, watch.bad = noticed.since, noticed.n, noticed.bad
-            _write_down(tx, now, agent, detector, baseline, noticed, row.settles_at)
+            _write_down(tx, now, agent, detector, watch, noticed, row.settles_at)
         live = live or ((imported is None or row.first_at > imported) and now - row.settles_at <= LIVE_WITHIN)
     detector.body, detector.fed, detector.state = watch.as_json(), detector.fed + len(rows), watch.state
     newest = max(row.settles_at for row in rows)
@@ -177,7 +181,7 @@ def _fold(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline
         _tell(tx, now, agent, detector)
 
 
-def _dated(tx: Session, detector: Detector, baseline: Baseline, noticed: Noticed, last: Any) -> Noticed:
+def _dated(tx: Session, detector: Detector, baseline: Baseline, good: float, noticed: Noticed, last: Any) -> Noticed:
     """Since when (the first verdict on an output, a day before it settles), by the newest outputs themselves: closer than what the detector remembers."""
     until = or_(Observation.settles_at < last.settles_at, and_(Observation.settles_at == last.settles_at, Observation.id <= last.id))
     mine = (Observation.agent_id == detector.agent_id, Observation.local_day > baseline.last_day, Observation.source == detector.source, Observation.settled)
@@ -185,12 +189,12 @@ def _dated(tx: Session, detector: Detector, baseline: Baseline, noticed: Noticed
     rows = tx.execute(wanted.limit(max(LOOKED_AT, noticed.n))).all()[::-1]
     if not rows:
         return noticed
-    begin = begin_of([1 - row.share for row in rows], 1 - baseline.share, worse=noticed.what is What.WORSE)
+    begin = begin_of([1 - row.share for row in rows], 1 - good, worse=noticed.what is What.WORSE)
     since = rows[begin:]
     return Noticed(noticed.what, since[0].first_at.timestamp(), len(since), sum(1 - row.share for row in since))
 
 
-def _write_down(tx: Session, now: datetime, agent: Agent, detector: Detector, baseline: Baseline, noticed: Noticed, at: datetime) -> None:
+def _write_down(tx: Session, now: datetime, agent: Agent, detector: Detector, watch: Watch, noticed: Noticed, at: datetime) -> None:
     ended = {What.RECOVERED: "recovered", What.OVER: "over"}.get(noticed.what)
     if end_drifts(tx, at, agent.id, detector.source, ended or "over") and ended is not None:
         audit.record(tx, now, f"drift.{ended}", f"agent:{agent.slug}", came_from="timer", words=f"{detector.source}: quality is where the baseline has it again", evidence={"source": detector.source})
@@ -200,7 +204,7 @@ def _write_down(tx: Session, now: datetime, agent: Agent, detector: Detector, ba
     low, high = wilson(share, noticed.n)
     since = datetime.fromtimestamp(noticed.since, UTC)
     row = Drift(
-        agent_id=agent.id, source=detector.source, side=noticed.what.value, noticed_at=at, since=since, before=baseline.share, before_n=baseline.n,
+        agent_id=agent.id, source=detector.source, side=noticed.what.value, noticed_at=at, since=since, before=watch.good, before_n=watch.judged,
         after=share, low=low, high=high, n=noticed.n, told=False, near=[], known_why="", ended_why="",
     )  # fmt: skip
     tx.add(row)

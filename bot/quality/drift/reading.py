@@ -51,14 +51,15 @@ def _source(
     if first is not None:
         today = local_day(now, agent.zone)
         judged = sum(n for day, _, n in judged_days(tx, agent.id, detector.source, first) if day < today)
-    elif detector.state in WATCHED and baseline is not None and detector.body:
+    elif baseline is not None and detector.body:
         watch = Watch.read(detector.body)
+    if watch is not None and detector.state in WATCHED:
         per_day = watch.pace.per_day(now.timestamp())
-        reach = reach_of(baseline.share, watch.highest, per_day, sources, drop)
+        reach = reach_of(watch.good, watch.highest, per_day, sources, drop)
         run_length = round(per_day * YEAR / alarms_a_year(sources))
     state = detector.state if first is None else State.WAITING.value
     return Source(
-        detector.source, state, baseline.share if baseline else None, baseline.n if baseline else 0, baseline.label if baseline else "", detector.fed, reach, run_length, first, judged,
+        detector.source, state, baseline.share if baseline else None, watch.judged if watch is not None else baseline.n if baseline else 0, baseline.label if baseline else "", detector.fed, reach, run_length, first, judged,
         change_of(change, names, watch) if change is not None else None,
     )  # fmt: skip
 

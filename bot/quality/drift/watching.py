@@ -80,12 +80,19 @@ class Watch:
     since: float | None = None  # of that change
     n: int = 0  # outputs since
     bad: float = 0.0  # of them
+    good: float = 0.0  # share of good outputs of the baseline, each output counted once
+    judged: int = 0  # outputs of the baseline
 
     @staticmethod
     def begin(good: float, n: int, sources: int) -> Watch:
-        """Anew, against a baseline of which `good` is the share over `n` outputs."""
+        """Anew, against a baseline of which `good` is the share over `n` outputs.
+
+        Each output counts once, as it is fed: a score in which the cap on one person bit is another figure.
+        """
         bad, doubt = (1 - good) * n, doubt_of(sources)
-        return Watch.against(lowest_share(bad, n, doubt), highest_share(bad, n, doubt), State.STEADY if n >= BASELINE_N else State.SMALL)
+        watch = Watch.against(lowest_share(bad, n, doubt), highest_share(bad, n, doubt), State.STEADY if n >= BASELINE_N else State.SMALL)
+        watch.good, watch.judged = good, n
+        return watch
 
     @staticmethod
     def against(lowest: float, highest: float, state: str = State.STEADY) -> Watch:
@@ -133,7 +140,7 @@ class Watch:
         """To be kept in a row."""
         return {
             "lowest": self.lowest, "highest": self.highest, "state": str(self.state), "pace": self.pace.as_json(), "worse": self.worse.as_json(), "better": self.better.as_json(),
-            "back": self.back.as_json() if self.back is not None else None, "since": self.since, "n": self.n, "bad": self.bad,
+            "back": self.back.as_json() if self.back is not None else None, "since": self.since, "n": self.n, "bad": self.bad, "good": self.good, "judged": self.judged,
         }  # fmt: skip
 
     @staticmethod
@@ -141,7 +148,7 @@ class Watch:
         """Brought back to the last bit."""
         detectors = {name: EDetector.read(doc[name]) for name in ("worse", "better")}
         back = EDetector.read(doc["back"]) if doc["back"] is not None else None
-        return Watch(doc["lowest"], doc["highest"], doc["state"], Allowance.read(doc["pace"]), **detectors, back=back, since=doc["since"], n=doc["n"], bad=doc["bad"])
+        return Watch(doc["lowest"], doc["highest"], doc["state"], Allowance.read(doc["pace"]), **detectors, back=back, since=doc["since"], n=doc["n"], bad=doc["bad"], good=doc["good"], judged=doc["judged"])
 
 
 @dataclass(frozen=True)

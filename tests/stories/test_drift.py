@@ -1,0 +1,86 @@
+"""An agent's quality slips: the channel hears it once, the owner looks, calls it known, and sets a new baseline."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from bot.clock import MovedClock
+from bot.tables import Baseline, Check, Decision, Drift, Problem
+from tests.kit.house import REGISTRY, Town, town
+
+
+def judged(t: Town, dice: random.Random, days_ago: float, good: int, bad: int) -> list[dict[str, Any]]:
+    """A day's outputs of the agent, each with an automated verdict."""
+    verdicts, found = ["pass"] * good + ["fail"] * bad, list[dict[str, Any]]()
+    dice.shuffle(verdicts)
+    for number, label in enumerate(verdicts):
+        at = (t.clock.now() - timedelta(days=days_ago) + timedelta(minutes=number)).isoformat()
+        name = f"o{days_ago}-{number}-{t.clock.now():%m%d}"
+        found.append({**t.event("output", name, kind="reply"), "at": at})
+        found.append({**t.event("evaluation", f"e{name}", output=name, name="judge", label=label), "at": at})
+    return found
+
+
+async def test_a_slow_decay_is_told_once_with_what_changed_and_ends_by_a_decision(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        dice = random.Random(11)
+        await t.apply(REGISTRY.replace("outputs: {post: all}", "outputs: {post: none}\n    target: 0.5"))
+        history = [event for day in range(29, 1, -1) for event in judged(t, dice, day, 11, 1)]
+        answer = await t.post(*history)
+        assert answer["accepted"] == len(history), answer
+        await t.move(days=1)
+        base = await t.read(lambda tx: tx.scalars(select(Baseline)).one())
+        assert (base.source, base.n) == ("evaluations", 336)
+        assert "Drift" in await status(t)
+
+        await t.post(t.event("change", "c1", input="system-prompt", version="prompt-15", note="shorter answers"))
+        await t.post(*judged(t, dice, 0.02, 20, 28))
+        await t.move(days=1, minutes=6)
+        told = notices(t)
+        assert len(told) == 1
+        shown = json.dumps(told[0], ensure_ascii=False)
+        assert "prompt-15" in shown
+        problem = await t.read(lambda tx: tx.scalars(select(Problem)).one())
+        assert (problem.severity, problem.page_id) == ("notice", None)
+        assert [each.name for each in await t.read(lambda tx: tx.scalars(select(Check).where(Check.kind == "drift")).all())] == ["quality:drift"]
+        assert any("🟡 Watch" in line for line in await status(t))
+        assert any(line.startswith("Worse: ") and "prompt-15" in line for line in await status(t))
+
+        # Dana, who owns nothing, sees it and may decide nothing; Omar owns it.
+        for who in ("dana", "omar"):
+            await t.ws.command(who, "support-ai", "/aiops", "agent support-triage baseline")
+            await t.settle()
+        assert "drift.rebase" not in json.dumps(t.ws.ephemerals("dana"), default=str)
+        assert "drift.rebase" in json.dumps(t.ws.ephemerals("omar"), default=str)
+        assert "--yes" in (await t.job("baseline", agent="support-triage", new="evaluations", person="omar@example.com"))[0]["error"]
+        assert "owner" in (await t.job("baseline", agent="support-triage", known="evaluations", person="dana@example.com"))[0]["error"]
+        assert "whose" in (await t.job("baseline", agent="support-triage", known="evaluations"))[0]["error"]
+        assert "is known" in (await t.job("baseline", agent="support-triage", known="evaluations", person="omar@example.com", why="the new prompt"))[0]["text"]
+        await t.move(minutes=1)
+        assert await t.read(lambda tx: tx.scalars(select(Problem.closed_at)).one()) is not None
+        look = (await t.job("baseline", agent="support-triage"))[0]
+        assert "Known since" in look["text"]
+        assert look["json"]["sources"][0]["change"]["known_by"] == "Omar Nassar"
+
+        assert len(notices(t)) == 1  # nothing more is said of it
+        made = (await t.job("baseline", agent="support-triage", new="evaluations", person="omar@example.com", yes=True))[0]
+        assert "of 300 outputs are judged so far" in made["text"]
+        drift = await t.read(lambda tx: tx.scalars(select(Drift)).one())
+        assert drift.ended_why == "rebased"
+        decisions = {each.action: each for each in await t.read(lambda tx: tx.scalars(select(Decision)).all())}
+        assert decisions["drift.known"].words == "the new prompt"
+        assert decisions["baseline.rebase"].person_id is not None
+        assert "not watched yet: the new baseline" in "\n".join(await status(t))
+
+
+def notices(t: Town) -> list[dict[str, Any]]:
+    return [each for each in t.ws.messages("support-ai") if "drifted from" in json.dumps(each) and "Daily health" not in json.dumps(each)]
+
+
+async def status(t: Town) -> list[str]:
+    return list((await t.job("status", what="support-triage"))[0]["text"].split("\n"))
