@@ -17,7 +17,7 @@ from bot.blocks import Message, escape
 from bot.handover import flows, forms, retiring_slack, telling
 from bot.handover.knowledge import knowledge_of
 from bot.handover.telling import Yours
-from bot.people.flows import Refused, find_person, owners_of, require, roles_of
+from bot.people.flows import SLACK_USER, Refused, find_person, owners_of, require, roles_of
 from bot.people.rules import Act, may
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Tell
 from bot.tables import Agent, Handover, Person
@@ -115,7 +115,8 @@ def _role_of(words: list[str]) -> str | None:
 def _ref(word: str) -> str:
     word = word.strip(",.;")
     mail = re.match(r"^<mailto:([^|>]+)", word)
-    return mail.group(1) if mail else word.removeprefix("@") if re.match(r"^@[UW][A-Z0-9]{2,}$", word) else word
+    person = SLACK_USER.match(word)
+    return mail.group(1) if mail else person.group(1) if person else word
 
 
 # --- the form -----------------------------------------------------------------------------------------------------------
