@@ -12,7 +12,7 @@ import orjson
 import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.blocks import Block
@@ -96,6 +96,8 @@ class Homes:
             return await self._publish(actor, {**view, "blocks": blocks}, old_hash)
 
         answer = await self.charts.through(view["blocks"], attempt, lambda answer: answer.get("error") in REFUSED, native=False)
+        if answer.get("error") == "hash_conflict":
+            await self.lanes.write(lambda tx: _forget_hash(tx, actor.person_id, old_hash))
         if actor.person_id and answer.get("hash"):
             # Words in the place of a picture are not the whole: it is looked at again, and by then the picture may go.
             shown = fingerprint(view)
@@ -138,6 +140,11 @@ def _note_shown(tx: Session, now: datetime, person_id: int, shown: str, hash: st
     row = tx.scalars(select(HomeView).where(HomeView.person_id == person_id).with_for_update()).first()
     if row is not None:
         row.shown, row.hash, row.published_at = shown, "" if hash == "-" else hash[:64], now
+
+
+def _forget_hash(tx: Session, person_id: int, old_hash: str) -> None:
+    """It shows something we do not know of (the answer to a publication was lost): the next look publishes whatever stands there."""
+    tx.execute(update(HomeView).where(HomeView.person_id == person_id, HomeView.hash == old_hash).values(hash="", shown=""))
 
 
 def _claim(tx: Session, now: datetime, room: int) -> list[_Due]:

@@ -72,6 +72,9 @@ class Charts:
                 await self._learn(blamed)  # the same words went through without them: it was the chart
                 return answer
             blamed.append(form)
+            if form is Form.FILE:  # perhaps somebody deleted it: the next message gets a new one
+                for key in drawn(blocks, False):
+                    self._files.pop(key, None)
             if form is Form.WORDS:
                 return answer
         raise AssertionError("words are always tried")
