@@ -13,6 +13,7 @@ from bot.intake import described
 from bot.intake.bodies import DECODED, EVENTS
 from bot.intake.described import code
 from bot.intake.events import EXAMPLES, KINDS, LATER
+from bot.intake.telemetry import described as telemetry
 
 _REFUSAL = {
     "type": "object",
@@ -90,6 +91,7 @@ def describe() -> dict[str, Any]:
                     "responses": {status: answer(status) for status in ANSWERS},
                 }
             },
+            **telemetry.paths(),
             **described.paths(),
             "/v1/whoami": {
                 "get": {
@@ -124,6 +126,7 @@ def page(document: dict[str, Any]) -> str:
         parts.append(f"</table><pre>{escape(_dump(EXAMPLES[name]))}</pre>")
     if LATER:
         parts.append(f"<p>Known by name, not yet accepted by this version: {', '.join(LATER)}.</p>")
+    parts.append(telemetry.section(described.table, described.code))
     parts.append(described.sections())
     parts.append("<h2>GET /v1/whoami</h2><p>What this token may do: its scopes, its agents, when it expires.</p>")
     return "".join([*parts, "</main></html>"])
