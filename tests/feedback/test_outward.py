@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from bot.agents.files import read_text
 from bot.agents.marked import BadFile
 from bot.clock import MovedClock
+from bot.feedback.outward.letters import LOOP
 from bot.feedback.outward.places.place import seconds_of
 from bot.jobs import KIND_SPECS
 from bot.tables import FeedbackLetter, Person, Vote
@@ -56,6 +57,13 @@ async def letters(t: Town) -> list[FeedbackLetter]:
     return await t.read(lambda tx: list(tx.scalars(select(FeedbackLetter).order_by(FeedbackLetter.id))))
 
 
+async def tell(t: Town, **later: float) -> None:
+    """Let the one loop turn that sends; what else there is to do can wait in these stories."""
+    t.clock.move(timedelta(**later))
+    while await t.house.loops.loops[LOOP].step(t.clock.now()):
+        pass
+
+
 @pytest.fixture
 def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
     for name, value in KEYS.items():
@@ -69,7 +77,7 @@ async def test_a_vote_its_words_its_change_and_its_end_reach_every_place_once(da
         await t.post(t.event("run", "r1", status="ok", trace_id=TRACE, span_id=SPAN), t.event("output", "o1", run="r1", text="Refunds take five days."))
         words = "Ask ann@example.com or +33 6 12 34 56 78"
         assert (await t.post(rating(t, "v1", False, reason="outdated", comment=words, correction="Three days.")))["accepted"] == 1
-        await t.settle()
+        await tell(t)
 
         assert stores.wrong == []
         [score] = stores.langfuse.values()
@@ -98,23 +106,23 @@ async def test_a_vote_its_words_its_change_and_its_end_reach_every_place_once(da
         # The same again changes nothing anywhere; a second person's vote stands beside the first.
         calls = len(stores.calls)
         await t.post(rating(t, "v2", False))
-        await t.settle()
+        await tell(t)
         assert len(stores.calls) == calls
         await t.post(rating(t, "v3", True, "omar@example.com"))
-        await t.settle()
+        await tell(t)
         assert sorted(each["value"] for each in stores.langfuse.values()) == [0, 1]
         assert len({each["source"]["source_id"] for each in stores.mlflow.values()}) == 2
 
         # Changed: the same ids. Taken back: gone, or said to be.
         await t.post(rating(t, "v4", True))
-        await t.settle()
+        await tell(t)
         assert [each["value"] for each in stores.langfuse.values()] == [1, 1]
         assert [each["feedback"]["value"] for each in stores.mlflow.values()] == [True, True]
         assert [each["metadata"]["correction"] for each in stores.mlflow.values()] == ["", ""]
         assert [each["result"]["label"] for each in stores.phoenix.values()] == ["good", "good"]
         assert [each["score"] for each in stores.langsmith.values()] == [1.0, 1.0]
         await t.post(rating(t, "v5", None), rating(t, "v6", None, "omar@example.com"))
-        await t.settle()
+        await tell(t)
         assert (stores.langfuse, stores.mlflow, stores.phoenix, stores.langsmith) == ({}, {}, {}, {})
         assert [each["gen_ai.evaluation.score.label"] for each in stores.logs[-2:]] == ["retracted", "retracted"]
         assert [orjson.loads(body)["good"] for _, body in stores.hooks[-2:]] == [None, None]
@@ -172,26 +180,26 @@ async def test_outages_limits_missing_traces_lost_answers_and_poison(database_ur
         await t.apply(only(url, "phoenix", ", key: PHOENIX_API_KEY"))
         stores.spans.clear()
         await t.post(rating(t, "v1", False), t.event("output", "o1", text="Refunds."))
-        await t.settle()
+        await tell(t)
         assert (await letters(t))[0].said == "no_trace"  # the vote came before its output, and nothing names a trace
         assert stores.calls == []
         await t.post(t.event("output", "o2", text="Refunds.", trace_id=TRACE, span_id=SPAN), rating(t, "v2", False, output="o2"))
-        await t.settle()
+        await tell(t)
         assert (await letters(t))[1].said == "http_404"
         stores.spans.add(SPAN)
-        await t.move(seconds=30)
+        await tell(t, seconds=30)
         assert [each["result"]["label"] for each in stores.phoenix.values()] == ["bad"]
         doctor = (await t.job("doctor"))[0]["text"]
         assert "Phoenix at http" in doctor
         assert "name no trace" in doctor
         long_ago = t.clock.now() - timedelta(days=3)  # as if it had been tried for so long
         await t.write(lambda tx: tx.execute(update(FeedbackLetter).where(FeedbackLetter.state == "due").values(since=long_ago)) and None)
-        await t.move(minutes=2)
+        await tell(t, minutes=2)
         assert (await letters(t))[0].state == "aside"
         assert "refused 1 vote of Support triage for good, and they were set aside: their outputs name no trace" in (await t.job("doctor"))[0]["text"]
         # Without a project the vote that is taken back stays, marked.
         await t.post(rating(t, "v3", None, output="o2"))
-        await t.settle()
+        await tell(t)
         assert [each["result"] for each in stores.phoenix.values()] == [{"label": "retracted", "score": None, "explanation": None}]
 
         # Too fast: everything for that place waits as long as it says, and is sent once.
@@ -199,36 +207,36 @@ async def test_outages_limits_missing_traces_lost_answers_and_poison(database_ur
         stores.calls.clear()
         stores.next.append(JSONResponse({}, status_code=429, headers={"Retry-After": "120"}))
         await t.post(rating(t, "v4", True, output="o2"))
-        await t.settle()
+        await tell(t)
         await t.post(rating(t, "v5", True, "omar@example.com", output="o2"))
-        await t.move(seconds=60)
+        await tell(t, seconds=60)
         assert len(stores.calls) == 1
-        await t.move(seconds=61)
+        await tell(t, seconds=61)
         assert [each["value"] for each in stores.langfuse.values()] == [1, 1]
         # An outage: one probe at a time, and afterwards all that waited.
         stores.calls.clear()
         stores.next.extend(Response(status_code=503) for _ in range(6))
         for number, person in enumerate(("maya", "omar", "lea", "dana", "hala")):
             await t.post(rating(t, f"w{number}", False, f"{person}@example.com", output="o2"))
-        await t.settle()
+        await tell(t)
         for _ in range(5):
-            await t.move(minutes=6)
+            await tell(t, minutes=6)
         assert sorted(each["value"] for each in stores.langfuse.values()) == [0, 0, 0, 0, 0]
         # A key that is not set, or is no longer good.
         monkeypatch.delenv("LANGFUSE_SECRET_KEY")
         await t.post(rating(t, "v6", True, output="o2"))
-        await t.settle()
+        await tell(t)
         said = (await t.job("doctor"))[0]["text"]
         assert "Langfuse at" in said
         assert "LANGFUSE_SECRET_KEY is not set. One vote waits." in said
         assert "sk-lf-secret" not in said
         monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-secret")
-        await t.move(minutes=6)
+        await tell(t, minutes=6)
         assert sum(each["value"] for each in stores.langfuse.values()) == 1
         # Refused for good: it steps aside, and the others go on.
         stores.next.append(JSONResponse({"error": "no"}, status_code=400))
         await t.post(rating(t, "v7", None, output="o2"), rating(t, "v8", True, "omar@example.com", output="o2"))
-        await t.settle()
+        await tell(t)
         assert [row.state for row in await letters(t)].count("aside") == 2
         assert "set aside: http_400" in (await t.job("doctor"))[0]["text"]
 
@@ -236,11 +244,11 @@ async def test_outages_limits_missing_traces_lost_answers_and_poison(database_ur
         await t.apply(only(url, "mlflow"))
         stores.deaf = True
         await t.post(rating(t, "v10", False, output="o2"))
-        await t.settle()
-        await t.move(minutes=2)
+        await tell(t)
+        await tell(t, minutes=2)
         assert len(stores.mlflow) == 1
         await t.post(rating(t, "v11", True, output="o2"))
-        await t.settle()
+        await tell(t)
         [(there, kept)] = stores.mlflow.items()
         assert kept["feedback"] == {"value": True}
         assert [row.remote_id for row in await letters(t) if row.target.startswith("mlflow")] == [there]

@@ -24,7 +24,13 @@ async def asked(t: Town, first: int, count: int, missing: int, topic: str | None
         bad = number - first < missing
         events.append(t.event("rating", f"v{number}", output=f"o{number}", person=person, good=not bad, **({"reason": "outdated" if number % 2 else "did_not_know"} if bad else {})))
     assert (await t.post(*events))["accepted"] == 2 * count
-    await t.settle()
+
+
+async def rest(t: Town) -> None:
+    """Answers come without any loop."""
+    assert t.house.edge is not None
+    await t.house.edge.rest()
+    await t.ws.settle()
 
 
 def shown(t: Town, who: str) -> str:
@@ -35,14 +41,14 @@ async def test_a_gap_is_seen_given_supplied_and_its_effect_measured(database_url
     async with town(database_url, clock) as t:
         await t.apply(REGISTRY.replace("outputs: {post: all}", "outputs: {post: none}"))
         await t.ws.command("omar", "support-ai", "/aiops", "gaps")
-        await t.settle()
+        await rest(t)
         assert "No agent lacked anything that I know of" in shown(t, "omar")
 
         await asked(t, 0, 8, 6, "Returns policy")
         await t.post(t.event("request", "h1", kind="handoff", title="What about sale items?", topic="returns-policy"), t.event("run", "r1", status="ok", topic="Opening hours"))
         await asked(t, 20, 3, 2, None, run="r1")
         await t.ws.command("omar", "support-ai", "/aiops", "gaps support-triage")
-        await t.settle()
+        await rest(t)
         said = shown(t, "omar")
         assert "*Returns policy*\\n6 outputs marked and 1 hand-off of 9 cases" in said
         assert "*Opening hours*\\n2 outputs marked of 3 cases" in said
@@ -51,38 +57,38 @@ async def test_a_gap_is_seen_given_supplied_and_its_effect_measured(database_url
         about = orjson.dumps({"agent": 1, "key": "returns policy", "label": "Returns policy"}).decode()
         note = t.ws.ephemerals("omar")[-1]
         await t.ws.command("dana", "support-ai", "/aiops", "gaps support-triage")
-        await t.settle()
+        await rest(t)
         await t.ws.press("dana", "support-ai", t.ws.ephemerals("dana")[-1]["ts"], "gaps.assign", about)
-        await t.settle()
+        await rest(t)
         assert "Who supplies what is missing is said by an owner of the agent" in shown(t, "dana")
         await t.ws.press("omar", "support-ai", note["ts"], "gaps.assign", about)
-        await t.settle()
+        await rest(t)
         form = t.ws.views("omar")[-1]
         assert await t.ws.submit("omar", form, {"person": "U0DANA", "due": "2026-11-01"}) is not None
         assert await t.read(lambda tx: tx.scalars(select(Gap)).all()) == []
         await t.ws.submit("omar", form, {"person": "U0DANA", "due": "2026-11-27"})
-        await t.settle()
+        await rest(t)
         gap = await t.read(lambda tx: tx.scalars(select(Gap)).one())
         assert (gap.label, gap.due_at) == ("Returns policy", datetime(2026, 11, 27, 16, 0, tzinfo=UTC))
         await t.ws.command("dana", "support-ai", "/aiops", "mine")
-        await t.settle()
+        await rest(t)
         assert "Supply what Support triage does not know: Returns policy" in shown(t, "dana")
 
         # Whoever has it closes it, though no owner; how often it was missed is kept.
         await t.ws.press("dana", "support-ai", t.ws.ephemerals("dana")[-1]["ts"], "gaps.supplied", f"gap:{gap.id}")
-        await t.settle()
+        await rest(t)
         await t.ws.submit("dana", t.ws.views("dana")[-1], {"words": "The policy of May is in the index <!channel>"})
-        await t.settle()
+        await rest(t)
         gap = await t.read(lambda tx: tx.scalars(select(Gap)).one())
         assert (gap.before_missing, gap.before_cases, gap.supplied_at) == (7, 9, clock.now())
         await t.ws.command("dana", "support-ai", "/aiops", "mine")
-        await t.settle()
+        await rest(t)
         assert "Returns policy" not in shown(t, "dana")
 
         clock.move(timedelta(days=2))
         await asked(t, 100, 8, 1, "Returns policy")
         await t.ws.command("omar", "support-ai", "/aiops", "gaps support-triage")
-        await t.settle()
+        await rest(t)
         said = shown(t, "omar")
         assert "The policy of May is in the index &lt;!channel&gt;" in said
         assert "Missing before: 7 of 9 cases (78%, " in said
@@ -94,9 +100,9 @@ async def test_a_gap_is_seen_given_supplied_and_its_effect_measured(database_url
         note = t.ws.ephemerals("omar")[-1]
         [(block, value)] = [(each["block_id"], button["value"]) for each in note["blocks"] if each["type"] == "actions" for button in each["elements"] if '"key":"returns policy"' in button["value"]]
         await t.ws.press("omar", "support-ai", note["ts"], "gaps.assign", value, block_id=block)
-        await t.settle()
+        await rest(t)
         await t.ws.submit("omar", t.ws.views("omar")[-1], {"person": "U0MAYA", "due": "2026-12-04"})
-        await t.settle()
+        await rest(t)
         rounds = [(each.topic, each.round) for each in await t.read(lambda tx: tx.scalars(select(Gap).order_by(Gap.id)).all())]
         assert rounds == [("returns policy", 1), ("returns policy", 2)]
         clock.move(timedelta(hours=12))
