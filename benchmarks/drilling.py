@@ -13,13 +13,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import structlog
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,8 +155,8 @@ def rhythm_of(*, real_time: bool) -> Rhythm:
     return calm if real_time else replace(calm, look_up_after=(timedelta(seconds=1), timedelta(seconds=3)), lease=timedelta(seconds=2))
 
 
-async def make_ready(database_url: str, slack: str, registry: str) -> str:
-    """Migrate, read the directory and apply the registry; returns a token for events."""
+async def make_ready(database_url: str, slack: str, registry: str, scopes: Sequence[str] = ("events", "read"), agents: Sequence[str] | None = None) -> str:
+    """Migrate, read the directory and apply the registry; returns a token for events (or for other scopes)."""
     house = House(settings_of(database_url, slack), rhythm=rhythm_of(real_time=True))
     try:
         house.db.hold()
@@ -164,7 +165,7 @@ async def make_ready(database_url: str, slack: str, registry: str) -> str:
         await house.read_directory(house.clock.now())
         read, now = read_text(registry, KIND_SPECS), house.clock.now()
         await house.lanes.write(lambda tx: apply_file(tx, now, read, by="the drill", open_things=open_things))
-        return await house.lanes.write(lambda tx: mint_token(tx, now, house.ids, name="drill", scopes=["events", "read"], agents=None)[0])
+        return await house.lanes.write(lambda tx: mint_token(tx, now, house.ids, name="drill", scopes=list(scopes), agents=agents)[0])
     finally:
         await house.close()
 
@@ -172,6 +173,10 @@ async def make_ready(database_url: str, slack: str, registry: str) -> str:
 async def serve_house(options: argparse.Namespace) -> None:
     """The product as `aiops up` serves it beside a real Slack, until it is killed; prints one line when it is ready."""
     tune()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # nobody reads its output beyond the first line
+    if options.spare:
+        print("spare", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
     house = House(settings_of(options.database_url, options.slack), rhythm=rhythm_of(real_time=options.real_time))
     house.db.hold()
     sock = socket.socket()
@@ -202,17 +207,34 @@ class Served:
     log: Path
     real_time: bool = False
     process: subprocess.Popen[str] | None = None
+    keeps_spare: bool = False  # the next process has read its modules already, and waits for its turn
+    spare: subprocess.Popen[str] | None = None
 
     def start(self) -> Served:
         """Start it, and wait until it works."""
-        command = [sys.executable, str(Path(__file__).resolve()), "--database-url", self.database_url, "--slack", self.slack, "--port", str(self.port)]
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen([*command, *(["--real-time"] if self.real_time else [])], cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.process, self.spare = self.spare or self._launch(), None
         assert self.process.stdout is not None
+        assert self.process.stdin is not None
+        if self.keeps_spare:
+            self.process.stdin.write("go\n")
+            self.process.stdin.flush()
         while line := self.process.stdout.readline():
             if line.strip() == "ready":
+                self.spare = self._launch() if self.keeps_spare else None
                 return self
         raise SystemExit(f"the house did not start; see {self.log}")
+
+    def _launch(self) -> subprocess.Popen[str]:
+        command = [sys.executable, str(Path(__file__).resolve()), "--database-url", self.database_url, "--slack", self.slack, "--port", str(self.port)]
+        command += [*(["--real-time"] if self.real_time else []), *(["--spare"] if self.keeps_spare else [])]
+        with self.log.open("a") as log:
+            return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+
+    def stop(self) -> None:
+        """End it for good, with the one that waits."""
+        self.end()
+        self.process, self.spare = self.spare, None
+        self.end()
 
     @property
     def pid(self) -> int:
@@ -225,7 +247,9 @@ class Served:
             self.process.send_signal(how)
             self.process.wait(timeout=60)
             assert self.process.stdout is not None
+            assert self.process.stdin is not None
             self.process.stdout.close()
+            self.process.stdin.close()
             self.process = None
 
 
@@ -265,5 +289,6 @@ if __name__ == "__main__":
     parser.add_argument("--slack", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--real-time", action="store_true")
+    parser.add_argument("--spare", action="store_true", help="wait for a line before it begins")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve_house(parser.parse_args()))

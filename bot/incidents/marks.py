@@ -17,11 +17,14 @@ from bot.lanes import Lanes
 from bot.outbox import flows as outbox
 from bot.people.flows import actor_of, find_person, roles_of
 from bot.people.rules import Act, may
+from bot.routes.slack import seconds_to_wait, word_of
 from bot.tables import Incident, MarkedMessage, Person
 
 log = structlog.get_logger(__name__)
 PUSHPIN = "pushpin"
 TRIES = 8
+AT_ONCE = 500  # marked messages looked for in one turn
+PAGE, PAGES = 200, 20  # messages of one answer, and answers of one thread: 4,000 messages between the first mark and the last
 SEARCHED = 5  # incidents of one channel whose threads are looked through, the newest first
 AFTER_CLOSING = timedelta(days=7)  # so long words of a closed incident's thread still join its timeline
 
@@ -43,52 +46,88 @@ def marked(tx: Session, event: dict[str, Any], now: datetime) -> None:
         tx.add(MarkedMessage(channel=channel[:32], ts=ts[:32], person_id=person.id, at=now, due_at=now))
 
 
-def something_marked(tx: Session, now: datetime) -> MarkedMessage | None:
-    """The first marked message that waits to be read."""
-    return tx.scalars(select(MarkedMessage).where(MarkedMessage.due_at <= now).order_by(MarkedMessage.due_at).limit(1)).first()
+def waiting_marks(tx: Session, now: datetime) -> list[MarkedMessage]:
+    """The marked messages of one channel that wait to be read, by the time they were written."""
+    first = tx.scalars(select(MarkedMessage).where(MarkedMessage.due_at <= now).order_by(MarkedMessage.due_at).limit(1)).first()
+    if first is None:
+        return []
+    rows = tx.scalars(select(MarkedMessage).where(MarkedMessage.due_at <= now, MarkedMessage.channel == first.channel).order_by(MarkedMessage.due_at).limit(AT_ONCE))
+    return sorted(rows, key=lambda row: row.ts)
 
 
 class MarkReader:
-    """The loop "marks": asks Slack for the words of marked messages, one at a time."""
+    """The loop "marks": asks Slack for the words of marked messages, a page of the thread at a time.
+
+    Slack lets replies be read about 50 times a minute, and delivery looks messages up by the same method: of a thread
+    with hundreds of marks three questions are asked, not hundreds, and where Slack asks for a pause it gets it.
+    """
 
     def __init__(self, client: AsyncWebClient, lanes: Lanes) -> None:
         self.client, self.lanes = client, lanes
+        self._pause_until: datetime | None = None
 
     async def step(self, now: datetime) -> bool:
-        row = await self.lanes.read(lambda tx: something_marked(tx, now))
-        if row is None:
+        if self._pause_until is not None and now < self._pause_until:
             return False
-        roots = await self.lanes.read(lambda tx: _incidents(tx, now, row.channel))
+        rows = await self.lanes.read(lambda tx: waiting_marks(tx, now))
+        if not rows:
+            return False
+        channel = rows[0].channel
+        left = {row.ts: row.id for row in rows}
         try:
-            for incident_id, root in roots:
-                found = await self._message(row.channel, root, row.ts)
-                if found is not None:
-                    await self.lanes.write(lambda tx, incident_id=incident_id, found=found: take_marked(tx, now, row.id, incident_id, found))  # type: ignore[misc]  # bound now, run at once
-                    return True
-        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
-            log.warning("a marked message was not read; trying again", error=type(error).__name__)
-            await self.lanes.write(lambda tx: _later(tx, now, row.id))
+            for incident_id, root in await self.lanes.read(lambda tx: _incidents(tx, now, channel)):
+                await self._read(now, channel, root, incident_id, left)
+        except SlackApiError as error:
+            wait = seconds_to_wait(error)
+            if wait is not None:
+                self._pause_until = now + timedelta(seconds=wait)
+                return False
+            await self._put_off(now, left, word_of(error))
             return False
-        await self.lanes.write(lambda tx: _settle(tx, row.id))
+        except (SlackClientError, OSError, TimeoutError) as error:
+            await self._put_off(now, left, type(error).__name__)
+            return False
+        await self.lanes.write(lambda tx: _settle(tx, list(left.values())))  # in no thread of an incident
         return True
 
-    async def _message(self, channel: str, root: str, ts: str) -> dict[str, Any] | None:
-        """A message of a thread; None where it stands elsewhere."""
-        answer = await self.client.conversations_replies(channel=channel, ts=root, oldest=ts, latest=ts, inclusive=True, limit=10)
-        messages: list[dict[str, Any]] = answer.get("messages") or []
-        return next((message for message in messages if message.get("ts") == ts and ts != root), None)
+    async def _read(self, now: datetime, channel: str, root: str, incident_id: int, left: dict[str, int]) -> None:
+        """Take from a thread what is marked in it, and out of `left`."""
+        if not left:
+            return
+        oldest, latest, cursor = min(left), max(left), ""  # the same for every page: a cursor belongs to its question
+        for _ in range(PAGES):
+            try:
+                answer = await self.client.conversations_replies(channel=channel, ts=root, oldest=oldest, latest=latest, inclusive=True, limit=PAGE, cursor=cursor or None)
+            except SlackApiError as error:
+                if word_of(error) in ("thread_not_found", "message_not_found"):
+                    return  # somebody deleted that root
+                raise
+            messages: list[dict[str, Any]] = answer.get("messages") or []
+            found = [(left[ts], message) for message in messages if (ts := str(message.get("ts"))) in left and ts != root]
+            if found:
+                await self.lanes.write(lambda tx, found=found: take_marked(tx, now, incident_id, found))  # type: ignore[misc]  # bound now, run at once
+                for _, message in found:
+                    del left[str(message["ts"])]
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return
+
+    async def _put_off(self, now: datetime, left: dict[str, int], why: str) -> None:
+        log.warning("marked messages were not read; trying again", error=why, messages=len(left))
+        await self.lanes.write(lambda tx: _later(tx, now, list(left.values())))
 
 
-def take_marked(tx: Session, now: datetime, mark_id: int, incident_id: int, message: dict[str, Any]) -> None:
-    """Its words join the timeline at the time they were written, once."""
-    row = tx.get_one(MarkedMessage, mark_id)
+def take_marked(tx: Session, now: datetime, incident_id: int, found: list[tuple[int, dict[str, Any]]]) -> None:
+    """Their words join the timeline at the times they were written, each once."""
     incident = tx.get_one(Incident, incident_id)
-    writer = find_person(tx, str(message.get("user") or ""))
-    marker = tx.get_one(Person, row.person_id)
-    words = " ".join(str(message.get("text") or "").split()) or "(a message without words)"
-    author = writer.name if writer is not None and not message.get("bot_id") else "the bot"
-    note(tx, _written(row.ts, now), incident, "marked", f"marked what {author} wrote: {words}", marker, key=f"marked:{row.channel}:{row.ts}")
-    row.due_at = None
+    for mark_id, message in found:
+        row = tx.get_one(MarkedMessage, mark_id)
+        writer = find_person(tx, str(message.get("user") or ""))
+        marker = tx.get_one(Person, row.person_id)
+        words = " ".join(str(message.get("text") or "").split()) or "(a message without words)"
+        author = writer.name if writer is not None and not message.get("bot_id") else "the bot"
+        note(tx, _written(row.ts, now), incident, "marked", f"marked what {author} wrote: {words}", marker, key=f"marked:{row.channel}:{row.ts}")
+        row.due_at = None
     show_incident(tx, now, incident)
 
 
@@ -100,14 +139,15 @@ def _incidents(tx: Session, now: datetime, channel: str) -> list[tuple[int, str]
     return [(each, place.ts) for each, place in found if place is not None and place.channel == channel]
 
 
-def _later(tx: Session, now: datetime, mark_id: int) -> None:
-    row = tx.get_one(MarkedMessage, mark_id)
-    row.tries += 1
-    row.due_at = now + timedelta(seconds=2**row.tries) if row.tries < TRIES else None
+def _later(tx: Session, now: datetime, mark_ids: list[int]) -> None:
+    for row in tx.scalars(select(MarkedMessage).where(MarkedMessage.id.in_(mark_ids))):
+        row.tries += 1
+        row.due_at = now + timedelta(seconds=2**row.tries) if row.tries < TRIES else None
 
 
-def _settle(tx: Session, mark_id: int) -> None:
-    tx.get_one(MarkedMessage, mark_id).due_at = None
+def _settle(tx: Session, mark_ids: list[int]) -> None:
+    for row in tx.scalars(select(MarkedMessage).where(MarkedMessage.id.in_(mark_ids))):
+        row.due_at = None
 
 
 def _written(ts: str, now: datetime) -> datetime:

@@ -115,6 +115,12 @@ def _judge(refused: SlackApiError) -> Outcome:
     return Outcome(kind_of(error), error, found=found)
 
 
+def seconds_to_wait(refused: SlackApiError) -> float | None:
+    """How long Slack asks to be left alone, where it does."""
+    judged = _judge(refused)
+    return judged.seconds if judged.kind is Kind.RATE_LIMITED else None
+
+
 def word_of(error: SlackApiError) -> str:
     """Slack's name of an error; where a proxy or an outage answered with something that is not Slack's, the status."""
     data = getattr(error.response, "data", None)
