@@ -53,6 +53,7 @@ from bot.feedback import http as feedback_http
 from bot.feedback.outward.letters import LOOP as FEEDBACK_OUT
 from bot.feedback.outward.letters import people_merged
 from bot.feedback.outward.sending import Telling
+from bot.feedback.outward.trouble import counts as feedback_counts
 from bot.feedback.reviews import review_step
 from bot.handover import flows as handovers
 from bot.handover.retiring_slack import bringer
@@ -460,6 +461,8 @@ class House:
             self.metrics.labelled(figure.name, figure.words, figure.samples, counts=figure.counts)
         for spread in paged.spreads:
             self.metrics.spread(spread.name, spread.words, spread.buckets, spread.total, spread.count)
+        told = (await self.lanes.read(feedback_counts)).values()
+        self.metrics.set("feedback_out", {state: float(sum(held.get(state, 0) for held in told)) for state in ("told", "due", "aside")})
         self.metrics.set("lanes", {"waiting": float(self.lanes.waiting())})
         self.metrics.set("intake", {"accepted_total": float(self.intake.totals.accepted), "duplicates_total": float(self.intake.totals.duplicates), "refused_total": float(self.intake.refusals)})
         self.metrics.set("telemetry", {**{f"{signal}_accepted_total": float(n) for signal, n in self.telemetry.accepted.items()}, "refused_total": float(self.telemetry.refused)})

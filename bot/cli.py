@@ -24,8 +24,9 @@ token = typer.Typer(no_args_is_help=True, help="Bearer tokens for agents and scr
 export = typer.Typer(no_args_is_help=True, help="Write the present state out.")
 page = typer.Typer(no_args_is_help=True, help="Calls to people.")
 audit = typer.Typer(no_args_is_help=True, help="The record of who decided what.")
+feedback = typer.Typer(no_args_is_help=True, help="Votes on their way to trace stores and agents.")
 demo = typer.Typer(no_args_is_help=True, help="The demo fleet of the local mode.")
-for name, group in {"events": events, "check": check, "token": token, "export": export, "page": page, "audit": audit, "demo": demo}.items():
+for name, group in {"events": events, "check": check, "token": token, "export": export, "page": page, "audit": audit, "feedback": feedback, "demo": demo}.items():
     app.add_typer(group, name=name)
 
 FAILED, WRONG_INPUT, NO_SERVER = 1, 2, 3  # exit codes, told in `aiops --help` of each command's failures
@@ -151,6 +152,18 @@ def lessons(
 ) -> None:
     """Print the outputs that people found bad, or that failed in an incident, as JSONL: with reasons, corrections and traces, never with names."""
     _carry("lessons", {"agent": agent, "since": since, "limit": limit}, False)
+
+
+@feedback.command("status")
+def feedback_status(json: Json = False) -> None:
+    """How many votes each trace store was told of, how many wait, and how many were set aside (`aiops doctor` says why)."""
+    _carry("feedback_status", {}, json)
+
+
+@feedback.command("retry")
+def feedback_retry(json: Json = False) -> None:
+    """Send again what trace stores refused, once you mended why."""
+    _carry("feedback_retry", {}, json)
 
 
 @events.command("tail")

@@ -34,6 +34,8 @@ from bot.control import Job, Line
 from bot.digests.preview import preview
 from bot.doctor import examine
 from bot.feedback.http import vote_link
+from bot.feedback.outward.letters import retry
+from bot.feedback.outward.trouble import counts, place_words
 from bot.incidents.passing import open_follow_ups
 from bot.incidents.reading import open_incidents
 from bot.intake.imports import import_file
@@ -51,6 +53,7 @@ from bot.quality import sprinting
 from bot.quality.drift import typed as baselines
 from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
+from bot.quality.words import plural
 from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
 from bot.stages.resting import noted, resting
@@ -348,6 +351,18 @@ class _Jobs:
             told, more, place = told + len(page.lines), page.more, page.resume
         if not told:
             yield {"error": f"Nobody found an output of {slug} bad{' since then' if since else ' yet'}, and none failed in an incident: there are no lessons."}
+
+    async def do_feedback_status(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        found = await self.lanes.read(counts)
+        for target, held in found.items():
+            yield {"text": f"{place_words(target)}: told of {plural(held['told'], 'vote')}, {held['due']} wait, {held['aside']} set aside", "json": {"place": target, **held}}
+        if not found:
+            yield {"text": "No vote was sent anywhere yet: name a trace store under `feedback: to:` in aiops.yml.", "json": []}
+
+    async def do_feedback_retry(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+        count = await self.lanes.write(lambda tx: retry(tx, now))
+        yield {"text": f"{plural(count, 'vote')} that had been set aside: sent again now." if count else "Nothing was set aside.", "json": {"again": count}}
 
     # --- tokens and imports -------------------------------------------------------------------------------------
 

@@ -27,5 +27,5 @@ def judge_feedback(found: Sequence[Trouble], now: datetime) -> list[Finding]:
             said.append(Finding("feedback", words, "Look whether it runs, and whether the address and the keys in aiops.yml are right.") if now - each.since >= FRESH else remark("feedback", words))
         if each.aside:
             why = f": {each.why}" if each.why else ""
-            said.append(Finding("feedback", f"{each.place} refused {plural(each.aside, 'vote')}{of} for good, and they were set aside{why}.", "They count here all the same. A vote is tried again when its voter changes it."))
+            said.append(Finding("feedback", f"{each.place} refused {plural(each.aside, 'vote')}{of} for good, and they were set aside{why}.", "They count here all the same. Mend what is named, then `aiops feedback retry` sends them again."))
     return shortened(said)

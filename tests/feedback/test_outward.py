@@ -240,6 +240,14 @@ async def test_outages_limits_missing_traces_lost_answers_and_poison(database_ur
         assert [row.state for row in await letters(t)].count("aside") == 2
         assert "set aside: http_400" in (await t.job("doctor"))[0]["text"]
 
+        assert (await t.job("feedback_retry"))[0]["json"] == {"again": 2}
+        await tell(t)
+        assert len(stores.langfuse) == 4  # the one that was refused was to be taken away
+        [phoenix, langfuse] = sorted((each["text"] for each in await t.job("feedback_status")), reverse=True)
+        assert langfuse.endswith("told of 5 votes, 0 wait, 0 set aside")
+        assert phoenix.endswith("told of 1 vote, 0 wait, 0 set aside")  # the registry no longer names it: what could not be told is let go
+        assert "aiops_feedback_out_told 6.0" in (await t.http.get("/metrics")).text
+
         # MLflow keeps no id of ours: an answer that was lost is looked for before the assessment is made again.
         await t.apply(only(url, "mlflow"))
         stores.deaf = True

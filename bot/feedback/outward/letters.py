@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot import audit
 from bot.agents.leaving import feedback_of
 from bot.db import wake
 from bot.feedback.outward.places.known import targets_of
@@ -52,6 +53,17 @@ def again(letter: FeedbackLetter, now: datetime) -> None:
     letter.rev += 1
     due = max(now, letter.lease_until) if letter.lease_until is not None else now
     letter.state, letter.due_at, letter.tries, letter.since, letter.said = "due", due, 0, None, ""
+
+
+def retry(tx: Session, now: datetime) -> int:
+    """What was set aside is tried again, because whatever stood in its way is mended; returns how many."""
+    letters = list(tx.scalars(select(FeedbackLetter).where(FeedbackLetter.state == "aside").with_for_update(skip_locked=True)))
+    for letter in letters:
+        again(letter, now)
+    if letters:
+        audit.record(tx, now, "feedback.retry", "feedback", came_from="cli", evidence={"letters": len(letters)})
+        wake(tx, LOOP)
+    return len(letters)
 
 
 def people_merged(tx: Session, now: datetime, kept_id: int, gone_id: int) -> None:

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from bot.alone import alone
 from bot.clock import Clock
 from bot.feedback.outward.places import known
 from bot.feedback.outward.places.place import Line
@@ -66,22 +67,27 @@ class Telling:
         """Take what is due for the length of a lease. Of a place that failed last time only one: to see whether it is back."""
         due = _due(now, held).order_by(FeedbackLetter.due_at, FeedbackLetter.id).limit(AT_ONCE)
         taken: list[FeedbackLetter] = []
-        tried: set[str] = set()
+        probed: set[str] = set()
         for letter in tx.scalars(due.with_for_update(skip_locked=True)):
             if self._failures[letter.target]:
-                if letter.target in tried:
+                if letter.target in probed:
                     continue
-                tried.add(letter.target)
+                probed.add(letter.target)
             taken.append(letter)
-        found, lost = addressed(tx, taken)
-        for letter in lost:
-            letter.due_at, letter.state, letter.said = None, "dropped", "the registry no longer names it"
+        sent: list[Addressed] = []
         for letter in taken:
-            if letter not in lost:
+            with alone(tx, "a letter of feedback steps aside", letter=letter.id) as tried:
+                found, lost = addressed(tx, [letter])
+            if tried.failed:
+                letter.due_at, letter.state, letter.said = None, "aside", "it cannot be written"
+            elif lost:
+                letter.due_at, letter.state, letter.said = None, "dropped", "the registry no longer names it"
+            else:
                 # Written down before the call: a process that dies in the middle of it leaves behind that it may stand there.
                 letter.due_at = letter.lease_until = now + LEASE
                 letter.tries, letter.maybe = letter.tries + 1, True
-        return found
+                sent += found
+        return sent
 
     async def _tell(self, letter: Addressed, busy: asyncio.Semaphore) -> tuple[Addressed, Outcome]:
         """Try once. What stands there already, or never stood there, needs no call."""

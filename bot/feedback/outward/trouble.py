@@ -63,6 +63,14 @@ def troubles(tx: Session, secret: Callable[[str], str | None], *, signing: bool)
     return found
 
 
+def counts(tx: Session) -> dict[str, dict[str, int]]:
+    """By place: how many votes it was told of, how many wait, and how many were set aside."""
+    found: dict[str, dict[str, int]] = {}
+    for target, state, count in tx.execute(select(FeedbackLetter.target, FeedbackLetter.state, func.count()).group_by(FeedbackLetter.target, FeedbackLetter.state).order_by(FeedbackLetter.target)):
+        found.setdefault(target, {"told": 0, "due": 0, "aside": 0})[state] = count
+    return found
+
+
 def place_words(target: str) -> str:
     """A place as people read it."""
     kind, _, url = target.partition(" ")
