@@ -35,7 +35,7 @@ class Next:
 
 
 def decide(now: datetime, outcome: Outcome, *, tries: int, since: datetime, failures: int) -> Next:
-    """After try number `tries` (1 is the first); `failures` of the place in a row, this one included, 0 where it took something since.
+    """After try number `tries` (1 is the first); `failures`: turns in a row in which the place answered nothing, this one included.
 
     A place that is away is left alone longer and longer; a letter on which it fails again and again while it takes
     others is poison, and steps aside. A trace that is not stored yet only makes its own letter wait.

@@ -44,7 +44,7 @@ class Telling:
         self._timeout = timeout
         self._client: httpx.AsyncClient | None = None
         self._held: dict[str, datetime] = {}  # places that are left alone, until when
-        self._failures: Counter[str] = Counter()  # of a place in a row
+        self._failures: Counter[str] = Counter()  # turns in a row in which a place answered nothing
 
     async def step(self, now: datetime) -> bool:
         """Tell what is due; says whether there was any."""
@@ -133,11 +133,10 @@ class Telling:
         return Outcome(Kind.UNKNOWN, said.error) if said.kind is Kind.NO_PLACE else said
 
     async def _settle(self, now: datetime, done: list[tuple[Addressed, tuple[Addressed, Outcome]]]) -> None:
-        failures: list[int] = []
-        for _, (letter, outcome) in done:
-            self._failures[letter.target] = self._failures[letter.target] + 1 if outcome.kind.is_trouble else 0
-            failures.append(self._failures[letter.target])
-        told = [(letter, outcome, failed) for (_, (letter, outcome)), failed in zip(done, failures, strict=True)]
+        answered = {letter.target for _, (letter, outcome) in done if not outcome.kind.is_trouble}
+        for target in {letter.target for letter, _ in done}:  # counted by turns: forty calls into one outage are one failure
+            self._failures[target] = 0 if target in answered else self._failures[target] + 1
+        told = [(letter, outcome, self._failures[letter.target]) for _, (letter, outcome) in done]
         holds = await self._lanes.write(partial(_note, now=now, told=told))
         for target, until in holds.items():
             self._held[target] = max(until, self._held.get(target, until))
