@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -13,7 +14,7 @@ from bot.quality.capping import cap_as_written, heavy_voters
 from bot.quality.facts import Frozen
 from bot.quality.reading import METRIC_OF
 from bot.quality.rules import BASELINE_DAYS, BASELINE_N, baseline_span, day_words, percent
-from bot.tables import Agent, Baseline, Day, Detector, ImportRun, Observation, StageOrder
+from bot.tables import Agent, Baseline, Day, Detector, ImportRun, StageOrder
 
 LABEL = "since we started looking"
 AT_LAUNCH = "at launch"
@@ -32,7 +33,7 @@ def due_baselines(tx: Session, now: datetime, agent_id: int, zone: str, today: s
     """
     if _importing(tx, now):
         return {}  # half a history is no baseline: the end of the import looks again
-    found = {source: _due(tx, agent_id, source, today) for source in SOURCES if source not in known}
+    found = _first_days(tx, agent_id, [source for source in SOURCES if source not in known], today)
     found.update(_launched(tx, agent_id, zone, today))
     decided = select(Detector.source, Detector.rebase_from).where(Detector.agent_id == agent_id, Detector.rebase_from.is_not(None))
     for source, first in tx.execute(decided):
@@ -54,19 +55,27 @@ def freeze(tx: Session, now: datetime, agent_id: int, slug: str, source: str, fr
     audit.record(tx, now, "baseline.freeze", f"agent:{slug}", came_from="timer", words=words, evidence=evidence)
 
 
-def _due(tx: Session, agent_id: int, source: str, today: str) -> Frozen | None:
-    mine = (Observation.agent_id == agent_id, Observation.source == source)
-    first = tx.scalar(select(Observation.local_day).where(*mine).order_by(Observation.local_day).limit(1))
-    if first is None or (date.fromisoformat(today) - date.fromisoformat(first)).days < BASELINE_DAYS:
-        return None
-    enough = tx.scalar(select(func.count()).select_from(select(Observation.id).where(*mine).limit(BASELINE_N).subquery()))
-    if not enough or enough < BASELINE_N:
-        return None
-    span = baseline_span(judged_days(tx, agent_id, source, first), today)
-    if span is None:
-        return None
-    first_day, last_day, thousandths, n = span
-    return _frozen(tx, agent_id, source, (first_day, last_day), n, thousandths, LABEL)
+def _first_days(tx: Session, agent_id: int, sources: Collection[str], today: str) -> dict[str, Frozen | None]:
+    """The first 28 days or 300 judged outputs of each source, whichever took longer: from the counters, however many observations there are."""
+    if not sources:
+        return {}
+    rows = tx.execute(
+        select(Day.metric, Day.local_day, func.sum(Day.sum), func.sum(Day.n))
+        .where(Day.agent_id == agent_id, Day.metric.in_([METRIC_OF[source] for source in sources]))
+        .group_by(Day.metric, Day.local_day)
+        .order_by(Day.local_day)
+    )
+    judged: dict[str, list[tuple[str, int, int]]] = {}
+    for metric, day, total, n in rows:
+        if n > 0:
+            judged.setdefault(metric, []).append((day, int(total), int(n)))
+    found: dict[str, Frozen | None] = {}
+    for source in sources:
+        span = baseline_span(judged.get(METRIC_OF[source], []), today)
+        if span is not None:
+            first_day, last_day, thousandths, n = span
+            found[source] = _frozen(tx, agent_id, source, (first_day, last_day), n, thousandths, LABEL)
+    return found
 
 
 def _anew(tx: Session, agent_id: int, source: str, first: str, today: str) -> Frozen | None:
