@@ -36,7 +36,7 @@ from bot.tables import Agent, Output, Run, Span, Trace
 
 log = structlog.get_logger(__name__)
 
-BATCH = 100  # traces of one turn
+BATCH = 200  # traces of one turn
 SPANS = 20_000  # of one trace that are read
 LARGE = 500  # spans from which on a trace is not made anew with every export
 OURS = "otlp"  # how the content of our runs begins
@@ -61,7 +61,7 @@ class Seen:
 
 
 class TraceFolding:
-    """The loop "telemetry": each turn takes up to 100 traces that are due."""
+    """The loop "telemetry": each turn takes up to 200 traces that are due."""
 
     def __init__(self, lanes: Lanes, clock: Clock, agents: AgentBook) -> None:
         self._lanes = lanes

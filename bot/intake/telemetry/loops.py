@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -16,20 +18,26 @@ from bot.intake.telemetry.scores import forget_scores, scores_due, waiting_score
 from bot.lanes import Lanes
 
 FORGET_EVERY = timedelta(hours=1)
+GIVE_WAY = 2  # times as long as a turn took
 
 
 class TelemetryLoops:
     """The steps of the loops "telemetry" and "telemetry kept"."""
 
-    def __init__(self, lanes: Lanes, clock: Clock, agents: AgentBook, kept: timedelta) -> None:
+    def __init__(self, lanes: Lanes, clock: Clock, agents: AgentBook, kept: timedelta, waiting: Callable[[], int] = lambda: 0) -> None:
         self._lanes = lanes
+        self._clock = clock
+        self._waiting = waiting  # how much of intake is not stored yet
         self._kept = kept
         self._folding = TraceFolding(lanes, clock, agents)
         self._forgot_at: datetime | None = None
 
     async def step(self, now: datetime) -> bool:
         """Traces that are due, then scores and days that wait; says whether there was more than one turn's work."""
+        began = self._clock.monotonic()
         busy = await self._folding.step(now)
+        if busy and self._waiting():  # exports wait for the same database, and their senders for an answer
+            await asyncio.sleep(min(GIVE_WAY * (self._clock.monotonic() - began), 1.0))
         if await self._lanes.read(lambda tx: scores_due(tx, now)):
             busy = await self._lanes.write(lambda tx: waiting_scores_step(tx, now)) or busy
         if await self._lanes.read(lambda tx: meters_due(tx, now)):

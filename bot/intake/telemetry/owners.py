@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,15 +103,18 @@ class OwnersBook:
         self._owners = Owners()
         self._stamp: tuple[Any, ...] | None = None
         self._asked_at = float("-inf")
+        self._looking = asyncio.Lock()
 
     async def now(self) -> Owners:
         """The agents as they stand, at most two seconds old."""
-        asked = self._clock.monotonic()
-        if asked - self._asked_at > FRESH:
-            self._asked_at = asked
-            found = await self._lanes.read(self._look)
-            if found is not None:
-                self._stamp, self._owners = found
+        if self._clock.monotonic() - self._asked_at > FRESH:
+            async with self._looking:  # whoever comes meanwhile waits: with nothing known yet, all traffic would be nobody's
+                asked = self._clock.monotonic()
+                if asked - self._asked_at > FRESH:
+                    found = await self._lanes.read(self._look)
+                    if found is not None:
+                        self._stamp, self._owners = found
+                    self._asked_at = asked
         return self._owners
 
     def _look(self, tx: Session) -> tuple[tuple[Any, ...], Owners] | None:
