@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import spec_of
 from bot.feedback.rules import REASONS, may_show_text
 from bot.home.facts import Became
-from bot.tables import Agent, Change, FollowUp, Output, RegressionCase, Vote
+from bot.quality.changes import changes_of
+from bot.tables import Agent, FollowUp, Output, RegressionCase, Vote
 
 BACK = timedelta(days=90)
 MOST = 60  # of the newest reports
@@ -38,7 +39,7 @@ def became_of(tx: Session, now: datetime, person_id: int) -> tuple[list[Became],
     if not bad:
         return [], {}
     fixes = _fixes(tx, {case.incident_id for *_, case in bad if case is not None})
-    changes = _changes(tx, {agent.id for _, _, agent, _ in bad}, min(vote.voted_at for vote, *_ in bad))
+    changes = changes_of(tx, {agent.id for _, _, agent, _ in bad}, min(vote.voted_at for vote, *_ in bad), now)
     found = []
     for vote, output, agent, case in bad:
         state, version, at = "counted", "", None
@@ -49,9 +50,9 @@ def became_of(tx: Session, now: datetime, person_id: int) -> tuple[list[Became],
         elif case is not None:
             state, at = "worked", case.added_at
         else:
-            since = next((change for change in changes.get(agent.id, []) if change.occurred_at > vote.voted_at), None)
+            since = next((change for change in reversed(changes.get(agent.id, [])) if change.at > vote.voted_at), None)
             if since is not None:
-                state, version, at = "changed", f"{since.input} {since.version}", since.occurred_at
+                state, version, at = "changed", f"{since.input} {since.version}", since.at
         text = (output.text or "") if may_show_text(spec_of(agent)) else ""
         found.append(Became(output.id, agent.name, vote.voted_at, text, state, version, at, str(REASONS.get(vote.reason or "", ""))))
     found.sort(key=lambda row: (_ORDER.index(row.state), -row.said_at.timestamp()))
@@ -71,11 +72,3 @@ def _fixes(tx: Session, incident_ids: set[int]) -> dict[int, tuple[str, datetime
             found[row.incident_id] = (row.fixed_in, row.closed_at)
     return {incident_id: fix for incident_id, fix in found.items() if incident_id not in left}
 
-
-def _changes(tx: Session, agent_ids: set[int], since: datetime) -> dict[int, list[Change]]:
-    """The newest changes of each agent since then, the newest first."""
-    found: dict[int, list[Change]] = {}
-    sought = select(Change).where(Change.agent_id.in_(agent_ids), Change.occurred_at > since).order_by(Change.occurred_at.desc(), Change.id.desc())
-    for change in tx.scalars(sought.limit(300)):
-        found.setdefault(change.agent_id, []).append(change)
-    return found

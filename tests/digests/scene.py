@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.calendars import at_local, days_between
+from bot.charts.dress import dress
 from bot.digests import flows
 from bot.lists import flows as lists
 from bot.people.flows import actor_of
@@ -95,7 +96,7 @@ def shown(tx: Session, prefix: str) -> list[OutMessage]:
     """The rows under keys beginning so, in the order written; each checked against Slack's limits."""
     rows = [row for row in tx.scalars(select(OutMessage).order_by(OutMessage.id)) if row.key.startswith(prefix)]
     for row in rows:
-        check_blocks(row.want["blocks"], "message")
+        check_blocks(dress(row.want["blocks"], True, lambda key: None), "message")
         assert 0 < len(row.want["text"]) < 4000
         assert len(row.want["blocks"]) < 50, "room for the key that delivery puts beside them"
     return rows
@@ -103,7 +104,7 @@ def shown(tx: Session, prefix: str) -> list[OutMessage]:
 
 def read_aloud(row: OutMessage) -> str:
     """A message as someone reads it: the words of every block, buttons in brackets."""
-    return "\n".join(line for block in row.want["blocks"] for line in _words(block))
+    return "\n".join(line for block in dress(row.want["blocks"], False, lambda key: None) for line in _words(block))
 
 
 def _words(block: dict[str, Any]) -> list[str]:

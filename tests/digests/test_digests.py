@@ -99,8 +99,12 @@ def test_its_thread_shows_real_outputs_with_buttons(fleet: Database) -> None:
     with fleet.reading() as tx:
         rows = scene.shown(tx, "digest:")
         threads = [row for row in rows if row.thread_key is not None]
-        assert [row.thread_key for row in threads] == [rows[0].key]
-        assert scene.read_aloud(threads[0]) == snapshot("""\
+        assert {row.thread_key for row in threads} == {rows[0].key}
+        charts = [row for row in threads if ":charts:" in row.key]
+        assert charts == threads[: len(charts)], "what is looked at stands before what is read"
+        assert charts[0].want["text"].startswith("Chart of the quality of Support triage")
+        (outputs,) = threads[len(charts) :]
+        assert scene.read_aloud(outputs) == snapshot("""\
 *Support triage*: 3 real outputs of these days
 _Rated worst by people (3 votes), Thu 19 Nov 12:00_
 > Refunds take 90 days.
