@@ -127,6 +127,7 @@ THING = {
     "unowned.register": ("unowned",),
     "unowned.ignore": ("unowned",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
+    "surface.form": ("agent add",),
     "surface.share": ("status", "agent", "incident", "page"),
 }
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {

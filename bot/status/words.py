@@ -29,7 +29,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("page", "the open pages; `page ack <number>` says you have one, `page test` calls you by each of your routes and says which worked"),
             ("stage <agent>", "what an agent may do now, and the way back after `Human review` or `Stop agent`"),
             ("incident open <agent>", "start the failure protocol"),
-            ("incident", "the open incidents; `incident 3` shows one"),
+            ("incident", "the open incidents; `incident 3` shows one, `incident 3 note ...` (or done, assign, update, followup, close) works on it; in its thread mention me with the word alone"),
             ("followups", "what was promised so that failures do not recur; `followups mine`, `followups <agent>`"),
             ("requests [agent]", "what agents ask of people: hand-offs and approvals that wait, how long answers took, and what was allowed by rule"),
             ("gaps [agent]", "topics that agents did not know or that are outdated, who supplies what is missing, and whether it helped"),

@@ -31,7 +31,7 @@ from bot.people.flows import Actor, Refused, actor_of, find_person, require, rol
 from bot.people.rules import Act
 from bot.routes.slack import word_of
 from bot.surface import reading
-from bot.surface.press import Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
+from bot.surface.press import FORM, Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
 from bot.tables import Person, SeenSlack
 
 log = structlog.get_logger(__name__)
@@ -302,7 +302,8 @@ class Edge:
         if press is None or press.channel is None:
             return
         if isinstance(answer, Ask):
-            answer = Tell(Message("This needs a form, and Slack opens forms only from a button or a slash command. Please use `/aiops` for it."))
+            said = "This takes a few words more, in a form: press here."
+            answer = Tell(Message(said, [section(said), actions(button("Open the form", FORM, " ".join([press.name, *press.words])[:2000], style="primary"))]))
         if not isinstance(answer, Tell):
             return
         words, channel = _words(answer, press), press.channel

@@ -82,6 +82,7 @@ class HomeTab(Protocol):
 Answer = Quiet | Tell | Ask | Mend | Gone
 Handler = Callable[[Session, Press], Answer]
 MENU = "surface.menu"  # the one action of a menu whose options belong to several rooms
+FORM = "surface.form"  # words said in a mention that want a form, said again by a button
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Surface:
 
     def __post_init__(self) -> None:
         self.actions[MENU] = self.choose
+        self.actions[FORM] = self.say_again
 
     def choose(self, tx: Session, press: Press) -> Answer:
         """An option of a menu: its value names an action and that action's own value (`incidents.open page:12`)."""
@@ -105,6 +107,14 @@ class Surface:
         if handler is None:
             return Tell(Message("This menu is from an older message and no longer does anything. Look for the newest one."))
         return handler(tx, replace(press, name=name, value=value))
+
+    def say_again(self, tx: Session, press: Press) -> Answer:
+        """What was said in a mention, where Slack opens no form: pressed, it is as if typed after `/aiops`."""
+        said = press.value.split()
+        handler = self.words.get(said[0].lower()) if said else None
+        if handler is None:
+            return Tell(Message("This is from an older message and no longer does anything. Say it again."))
+        return handler(tx, replace(press, name=said[0].lower(), words=tuple(said[1:]), value="", came_from="command"))
 
     def add(
         self,

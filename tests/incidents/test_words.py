@@ -1,0 +1,38 @@
+"""The words of an incident, wherever they are said: in its thread, or by its number."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from bot.clock import MovedClock
+from bot.tables import FollowUp, IncidentItem, TimelineEntry
+from tests.handover.kit import find, say
+from tests.kit.house import town
+
+
+async def test_a_word_works_in_the_thread_and_by_number(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await say(t, "omar", "incident open support-triage wrong refunds since noon")
+        # By its number, from anywhere.
+        assert "Noted" in await say(t, "lea", "incident 1 note the vendor confirmed it")
+        assert "Done, in incident #1" in await say(t, "omar", "incident 1 assign 1 to <@U0LEA>")
+        assert "incident 3 note and now" in await say(t, "omar", "note and now")
+        for words in ("incident 1 note by number", "note #1 by mark", "incident 1 update half of it is rebuilt", "incident 1 followup <@U0LEA> test every prompt"):
+            assert "thread of an incident" not in await say(t, "omar", words), words
+        # In its thread, by a mention; what wants a form answers with the button that opens it.
+        root = find(t.ws.messages("support-ai"), "Incident #1")
+        await t.ws.say("lea", "support-ai", "<@U0AIOPS> note in the thread", thread_ts=root["ts"])
+        await t.settle()
+        await t.ws.say("lea", "support-ai", "<@U0AIOPS> agent add")
+        await t.settle()
+        note = t.ws.ephemerals("lea")[-1]
+        assert "surface.form" in str(note)
+        entries = await t.read(lambda tx: list(tx.scalars(select(TimelineEntry.words).where(TimelineEntry.incident_id == 1))))
+        assert [each for each in entries if each.startswith("noted: ")] == ["noted: the vendor confirmed it", "noted: by number", "noted: by mark", "noted: in the thread"]
+        lea = await t.read(lambda tx: tx.scalars(select(FollowUp.owner_id)).one())
+        assert await t.read(lambda tx: tx.scalars(select(IncidentItem.assignee_id).where(IncidentItem.incident_id == 1, IncidentItem.position == 0)).one()) == lea
+        message = note.get("message", note)
+        await t.ws.press("lea", "support-ai", message["ts"], "surface.form")
+        await t.settle()
+        assert "Add an agent" in str(t.ws.views("lea")[-1])
