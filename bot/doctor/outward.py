@@ -20,7 +20,7 @@ def judge_feedback(found: Sequence[Trouble], now: datetime) -> list[Finding]:
         of = f" of {listed(list(each.agents))}" if each.agents else ""
         waiting = f" {plural(each.waiting, 'vote')} wait." if each.waiting > 1 else " One vote waits." if each.waiting else ""
         if each.unset:
-            said.append(Finding("feedback", f"{each.place} cannot be told of votes{of}: {listed(list(each.unset))} is not set.{waiting}", "Set it where the server runs, and start again: what waits is sent then."))
+            said.append(Finding("feedback", f"{each.place} cannot be told of votes{of}: {listed(list(each.unset))} {'is' if len(each.unset) == 1 else 'are'} not set.{waiting}", "Set it where the server runs, and start again: what waits is sent then."))
         elif each.waiting and each.since is not None:
             for_long, why = span(now - each.since), f" ({each.why})" if each.why else ""
             words = f"{each.place} was not told of {plural(each.waiting, 'vote')}{of} for {for_long}{why}. They are kept and tried again."

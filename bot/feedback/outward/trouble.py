@@ -49,7 +49,7 @@ def troubles(tx: Session, secret: Callable[[str], str | None], *, signing: bool)
                 unset[target] = tuple(name for name in variables_of(store) if secret(name) is None)
             elif not signing:
                 unset[target] = ("AIOPS_SECRET",)
-            elif spec_of(agent).webhook is None:
+            elif spec_of(agent).webhook is None and spec_of(agent).feedback is not None:  # of the workspace's word it is no mistake
                 unset[target] = (*unset.get(target, ()), f"`webhook:` of {agent.name}")
     late = select(FeedbackLetter.target, func.count(), func.min(FeedbackLetter.since)).where(FeedbackLetter.state == "due", FeedbackLetter.since.is_not(None))
     waiting = {target: (count, since) for target, count, since in tx.execute(late.group_by(FeedbackLetter.target))}
