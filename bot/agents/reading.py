@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +19,7 @@ from bot.agents.names import OwnerName as OwnerName
 from bot.agents.names import OwnerNames as OwnerNames
 from bot.agents.protocols import ProtocolSpec
 from bot.agents.spec import STANDARD_LADDER, AgentSpec, PersonSpec, StepSpec, WorkspaceSpec
+from bot.known import is_known, known, learn
 from bot.people.flows import find_group, find_ref, group_people, lead_ids, owners_of, shared_registry
 from bot.tables import Agent, AgentOwner, Channel, Person, Registry, Stage
 
@@ -164,15 +165,36 @@ def owners_named(tx: Session, agent: Agent) -> OwnerNames:
 
 def owners_named_of(tx: Session, agent_ids: list[int]) -> dict[int, OwnerNames]:
     """The same for many agents, in one look."""
-    found: dict[int, dict[str, OwnerName]] = {agent_id: {} for agent_id in agent_ids}
+    if all(is_known(tx, "owner names", agent_id) for agent_id in agent_ids):
+        return {agent_id: known(tx, "owner names", agent_id, OwnerNames) for agent_id in agent_ids}
+    return _names(agent_ids, _owners_and_people(tx, agent_ids))
+
+
+def look_owners_ahead(tx: Session, agent_ids: Sequence[int]) -> None:
+    """Learn for a batch who owns each of these agents."""
+    pairs = _owners_and_people(tx, agent_ids)
+    rows: dict[int, list[AgentOwner]] = {agent_id: [] for agent_id in agent_ids}
+    for row, _ in pairs:
+        rows[row.agent_id].append(row)
+    learn(tx, "owners", rows)
+    learn(tx, "owner names", _names(agent_ids, pairs))
+    learn(tx, "people", {person.id: person for _, person in pairs})  # held here, so that asking for one by its id is no look
+
+
+def _owners_and_people(tx: Session, agent_ids: Sequence[int]) -> list[tuple[AgentOwner, Person]]:
+    found: list[tuple[AgentOwner, Person]] = []
     for first in range(0, len(agent_ids), 500):
         chosen = agent_ids[first : first + 500]
-        rows = tx.execute(
-            select(AgentOwner, Person).join(Person, Person.id == AgentOwner.person_id).where(AgentOwner.agent_id.in_(chosen), AgentOwner.until.is_(None))
-        )
-        for row, person in rows:
-            name = person.name or person.email or person.slack_id or ""
-            found[row.agent_id][row.role] = OwnerName(row.role, person.id, name, person.slack_id, row.accepted_at is not None, row.since, left=not person.active)
+        rows = tx.execute(select(AgentOwner, Person).join(Person, Person.id == AgentOwner.person_id).where(AgentOwner.agent_id.in_(chosen), AgentOwner.until.is_(None)))
+        found += ((row, person) for row, person in rows)
+    return found
+
+
+def _names(agent_ids: Sequence[int], pairs: Iterable[tuple[AgentOwner, Person]]) -> dict[int, OwnerNames]:
+    found: dict[int, dict[str, OwnerName]] = {agent_id: {} for agent_id in agent_ids}
+    for row, person in pairs:
+        name = person.name or person.email or person.slack_id or ""
+        found[row.agent_id][row.role] = OwnerName(row.role, person.id, name, person.slack_id, row.accepted_at is not None, row.since, left=not person.active)
     return {agent_id: OwnerNames(**roles) for agent_id, roles in found.items()}
 
 

@@ -18,17 +18,21 @@ from bot.checks.kinds import KINDS, UnknownKind, read_spec
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand
 from bot.db import wake
+from bot.known import looking_ahead
+from bot.paging.ahead import look_ahead_to_open
 from bot.paging.flows import close_problem, open_problem
 from bot.paging.rules import Finding, State
 from bot.paging.showing import gathered
+from bot.paging.sparing.grouping import opened_together
 from bot.paging.standing import take_turn
+from bot.quality.marks import marked_together
 from bot.tables import Agent, Check, Stage
 from bot.tables import Finding as FindingRow
 
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-OPENED_AT_ONCE = 20  # problems of one transaction: opening one costs a hundred times a look that finds all well
+OPENED_AT_ONCE = 50  # problems of one transaction: opening one costs a hundred times a look that finds all well
 POISON = timedelta(minutes=5)  # how long a check that raised steps aside
 CLOCKS_DIFFER = timedelta(minutes=1)  # of two machines that share a database, without one having been put back
 RECOVERS_WITHIN = timedelta(seconds=10)
@@ -184,8 +188,11 @@ def _look(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calenda
         facts = load_many(tx, now, asked, calendar)
     found = [(check, spec, KINDS[spec.kind].judge(facts[check.id], spec, now)) for check, _, spec in asked]
     found = _in_turn(found)
-    take_turn(tx, (check.agent_id for check, _, finding in found if finding.state is State.FAILING or check.state == "failing"))
-    with gathered(tx, now):
+    with marked_together(tx, now), looking_ahead(tx), gathered(tx, now), opened_together(tx, now):
+        take_turn(tx, (check.agent_id for check, _, finding in found if finding.state is State.FAILING or check.state == "failing"))
+        new = [check for check, _, finding in found if finding.state is State.FAILING and check.state != "failing"]
+        if new:
+            look_ahead_to_open(tx, now, new)
         _apply(tx, now, found, facts)
 
 

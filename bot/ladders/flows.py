@@ -16,13 +16,13 @@ from bot.ladders.rules import NextCall, Place, Step
 from bot.tables import Agent, Climb
 
 BATCH = 100
-CALLED_AT_ONCE = 20
+CALLED_AT_ONCE = 50
 POISON = timedelta(minutes=1)  # how long a climb that raised steps aside
 
 
-def start_climb(tx: Session, now: datetime, kind: str, subject_id: int, steps: Iterable[StepSpec]) -> Climb:
-    """Begin calling people about a subject; a climb already under way goes on as it is."""
-    found = live_climb(tx, kind, subject_id)
+def start_climb(tx: Session, now: datetime, kind: str, subject_id: int, steps: Iterable[StepSpec], *, is_new: bool = False) -> Climb:
+    """Begin calling people about a subject; a climb already under way goes on as it is. A new subject has none."""
+    found = live_climb(tx, kind, subject_id) if not is_new else None
     if found is not None:
         return found
     ordered = rules.in_order([Step(step.call, step.after) for step in steps])
@@ -36,7 +36,8 @@ def start_climb(tx: Session, now: datetime, kind: str, subject_id: int, steps: I
         started_at=now,
     )
     tx.add(climb)
-    tx.flush()
+    if not is_new:
+        tx.flush()
     wake(tx, "ladders")
     return climb
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,11 @@ from sqlalchemy.orm import Session
 
 from bot.blocks import Message
 from bot.db import wake
+from bot.known import is_known, known, learn
 from bot.outbox.rules import Priority
 from bot.tables import OutMessage
+
+MESSAGE, _LENGTH = "message", "length of thread"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def show(
     if row is None:
         wake(tx, "outbox")
         try:
-            with _in_case(tx):
+            with _in_case(tx, key):
                 return _new(tx, now, key, "show", to, want, priority, thread, due_at=due_at or now, expires_at=expires_at)
         except IntegrityError:  # another process said it in the same moment: then this is an edit
             row = _held(tx, key)
@@ -92,7 +96,7 @@ def call(
     return _new(tx, now, key, "call", to, want, Priority.CALL, None, route=route, cause=cause, expires_at=expires_at)
 
 
-def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message, priority: int = Priority.ANSWER) -> OutMessage:
+def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message, priority: int = Priority.ANSWER, due_at: datetime | None = None) -> OutMessage:
     """Append a line to the thread under the root message `thread`, in order; written once per key."""
     found = find(tx, key)
     if found is not None:
@@ -101,7 +105,7 @@ def line(tx: Session, now: datetime, *, key: str, thread: str, message: Message,
     if root is None:
         raise LookupError(f"no root message {thread!r} to stand under")
     wake(tx, "outbox")
-    return _new(tx, now, key, "line", root.target, message.want(), priority, thread)
+    return _new(tx, now, key, "line", root.target, message.want(), priority, thread, due_at=due_at)
 
 
 def file(
@@ -171,12 +175,21 @@ def remove(tx: Session, now: datetime, key: str) -> None:
 
 def find(tx: Session, key: str) -> OutMessage | None:
     """The row under a key."""
-    return tx.scalars(select(OutMessage).where(OutMessage.key == key)).first()
+    return known(tx, MESSAGE, key, lambda: tx.scalars(select(OutMessage).where(OutMessage.key == key)).first())
 
 
 def _held(tx: Session, key: str) -> OutMessage | None:
     """The row under a key, held until the commit: delivery must not write `nothing due` over what we want now."""
-    return tx.scalars(select(OutMessage).where(OutMessage.key == key).with_for_update(), execution_options={"populate_existing": True}).first()
+    return known(tx, MESSAGE, key, lambda: tx.scalars(select(OutMessage).where(OutMessage.key == key).with_for_update(), execution_options={"populate_existing": True}).first())
+
+
+def look_ahead(tx: Session, keys: Sequence[str], threads: Sequence[str]) -> None:
+    """Learn for a batch, and hold, the rows under these keys, and how long these threads are."""
+    held = select(OutMessage).where(OutMessage.key.in_(keys)).order_by(OutMessage.id).with_for_update()
+    found = {row.key: row for row in tx.scalars(held, execution_options={"populate_existing": True})}
+    learn(tx, MESSAGE, {key: found.get(key) for key in keys})
+    lengths = select(OutMessage.thread_key, func.max(OutMessage.seq)).where(OutMessage.thread_key.in_(threads)).group_by(OutMessage.thread_key)
+    learn(tx, _LENGTH, dict.fromkeys(threads, 0) | {key: seq for key, seq in tx.execute(lengths) if key is not None})
 
 
 def receipt(tx: Session, key: str) -> Receipt | None:
@@ -190,9 +203,9 @@ def at_place(tx: Session, channel: str, ts: str) -> OutMessage | None:
     return tx.scalars(select(OutMessage).where(OutMessage.channel == channel, OutMessage.ts == ts)).first()
 
 
-def _in_case(tx: Session) -> AbstractContextManager[object]:
-    """A savepoint where another process may write the same key in this moment: on SQLite one process writes."""
-    return nullcontext() if tx.get_bind().dialect.name == "sqlite" else tx.begin_nested()
+def _in_case(tx: Session, key: str) -> AbstractContextManager[object]:
+    """A savepoint where another process may write the same key in this moment: on SQLite one process writes, and a batch tries its rows again one by one."""
+    return nullcontext() if is_known(tx, MESSAGE, key) or tx.get_bind().dialect.name == "sqlite" else tx.begin_nested()
 
 
 def _new(
@@ -201,11 +214,15 @@ def _new(
 ) -> OutMessage:  # fmt: skip
     seq = 0
     if thread is not None:
-        seq = (tx.scalar(select(func.max(OutMessage.seq)).where(OutMessage.thread_key == thread)) or 0) + 1
+        seq = (known(tx, _LENGTH, thread, lambda: tx.scalar(select(func.max(OutMessage.seq)).where(OutMessage.thread_key == thread))) or 0) + 1
+        learn(tx, _LENGTH, {thread: seq} if is_known(tx, _LENGTH, thread) else {})
     row = OutMessage(
         key=key, kind=kind, target=to, want=want, priority=int(priority), thread_key=thread, seq=seq, created_at=now,
-        due_at=due_at or now, expires_at=expires_at, route=route, cause=cause,
+        due_at=due_at or now, expires_at=expires_at, route=route, cause=cause, want_rev=1, shown_rev=0, gone=False, state="pending",
     )  # fmt: skip
     tx.add(row)
-    tx.flush()
+    if is_known(tx, MESSAGE, key):
+        learn(tx, MESSAGE, {key: row})  # written with the others of its batch
+    else:
+        tx.flush()
     return row

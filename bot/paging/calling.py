@@ -12,10 +12,13 @@ from sqlalchemy.orm import Session
 from bot import audit
 from bot.alone import alone
 from bot.blocks import Message, channel_link, mention, when
+from bot.known import is_known, known, learn, looking_ahead
 from bot.ladders.flows import BATCH, due_climbs, hurry, is_ready, step_aside, stop_climb, take_rung
+from bot.ladders.reaching import Reach
 from bot.marks import mark_of
 from bot.outbox import flows as outbox
 from bot.paging import messages, rules, showing
+from bot.paging.ahead import look_ahead, look_at_messages_ahead
 from bot.paging.reading import calls_of, named
 from bot.paging.rules import Arrival
 from bot.paging.sparing.holding import hold_before_call
@@ -25,6 +28,8 @@ from bot.people.quiet_hours import quiet_until
 from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
 
 DELIVERY = "delivery.slack"  # the mark in which the outbox keeps how Slack is doing
+
+A_FEW = 10  # pages that begin calling in one moment
 
 
 class Links(Protocol):
@@ -36,31 +41,80 @@ class Links(Protocol):
 
 def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
     """Make the calls that are due, and give calls that did not arrive to the next route; says whether there was work."""
-    worked = False
-    for climb in due_climbs(tx, now, "page"):
-        with alone(tx, "a climb raised and steps aside", climb=climb.id) as tried:
-            if is_ready(climb, now):
-                worked = True
-                _call_rung(tx, now, climb, links)
-        if tried.failed:
-            step_aside(climb, now)
-    return _settle_calls(tx, now, links) or worked
+    climbs = due_climbs(tx, now, "page")
+    ready: list[Climb] = []
+    with alone(tx, "a batch of climbs raised and is tried one by one", climbs=len(climbs)) as tried:
+        ready = [climb for climb in climbs if is_ready(climb, now)]
+        _call_rungs(tx, now, ready, links)
+    if tried.failed:
+        for climb in climbs:
+            with alone(tx, "a climb raised and steps aside", climb=climb.id) as tried:
+                _call_rungs(tx, now, [climb] if is_ready(climb, now) else [], links)
+            if tried.failed:
+                step_aside(climb, now)
+    return _settle_calls(tx, now, links) or bool(ready)
 
 
-def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) -> None:
-    page = tx.scalars(select(Page).where(Page.id == climb.subject_id).with_for_update(key_share=True).execution_options(populate_existing=True)).first()
-    if page is None or page.resolved_at is not None or page.acked_at is not None:
+def _call_rungs(tx: Session, now: datetime, climbs: Sequence[Climb], links: Links | None) -> None:
+    """Call for each climb; what all of them need is looked up at once, and what they write is written together."""
+    if not climbs:
+        return
+    ids = [climb.subject_id for climb in climbs]
+    held = select(Page).where(Page.id.in_(ids)).order_by(Page.id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    pages = {page.id: page for page in tx.scalars(held)}
+    calling = [(climb, page) for climb in climbs if (page := pages.get(climb.subject_id)) is not None and _must_call(tx, now, climb, page)]
+    for climb in climbs:
+        if climb.subject_id not in pages:
+            stop_climb(tx, now, "page", climb.subject_id, "nobody needs to be called any more")
+    if not calling:
+        return
+    with looking_ahead(tx):
+        look_ahead(tx, now, [page for _, page in calling])
+        reached = [(climb, page, climb.round, take_rung(tx, now, climb, tx.get_one(Agent, page.agent_id))) for climb, page in calling]
+        look_at_messages_ahead(tx, *_keys(tx, reached))
+        due_at = now + showing.SOON if len(reached) > A_FEW else None  # a storm: first all calls go out, then what tells of them
+        for climb, page, round, reach in reached:
+            _call_rung(tx, now, climb, page, round, reach, links, due_at)
+        tx.flush()
+
+
+def _keys(tx: Session, reached: Sequence[tuple[Climb, Page, int, Reach]]) -> tuple[list[str], list[str]]:
+    """Under which keys there will be messages, and in which threads."""
+    keys, threads = [], [showing.root_key(page.id) for _, page, _, _ in reached]
+    for climb, page, round, reach in reached:
+        keys += [_line_key(page, climb, round, reach.last), *(showing.dm_key(page.id, person.id) for person in reach.people)]
+        keys += [showing.dm_key(page.id, call.person_id) for call in calls_of(tx, page.id) if call.person_id is not None]
+        keys += [_call_key(climb, round, reach.last, person, "slack") for person in reach.people]
+    return [*keys, *threads], threads
+
+
+def _line_key(page: Page, climb: Climb, round: int, rung: int) -> str:
+    return showing.line_key(page.id, _line_name(climb, round, rung))
+
+
+def _line_name(climb: Climb, round: int, rung: int) -> str:
+    return f"called:{climb.id}:{round}:{rung}"
+
+
+def _call_key(climb: Climb, round: int, rung: int, person: Person, route: str) -> str:
+    return f"call:{climb.id}:{round}:{rung}:{person.id}" + ("" if route == "slack" else f":{route}")
+
+
+def _must_call(tx: Session, now: datetime, climb: Climb, page: Page) -> bool:
+    if page.resolved_at is not None or page.acked_at is not None:
         stop_climb(tx, now, "page", climb.subject_id, "nobody needs to be called any more")
-        return
+        return False
     if hold_before_call(tx, now, page):
-        return
-    agent = tx.get_one(Agent, page.agent_id)
+        return False
     if page.test and climb.round > 1:
         _end_test(tx, now, page)
-        return
-    round, earlier = climb.round, calls_of(tx, page.id)
+        return False
+    return True
+
+
+def _call_rung(tx: Session, now: datetime, climb: Climb, page: Page, round: int, reach: Reach, links: Links | None, due_at: datetime | None) -> None:
+    earlier = calls_of(tx, page.id)
     before = len(earlier)
-    reach = take_rung(tx, now, climb, agent)
     notes, view = list(reach.notes), page_view(tx, page)  # as it stands before these calls, for all of them
     for person in reach.people:
         quiet = quiet_until(person, now)
@@ -73,10 +127,10 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, links: Links | None) ->
         call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
     if not page.test and (reach.anybody or notes):
         told = messages.called_line(reach.names(), reach.words, round, notes, before, [_whom(tx, each) for each in earlier])
-        showing.add_line(tx, now, page, f"called:{climb.id}:{round}:{reach.last}", told)
+        showing.add_line(tx, now, page, _line_name(climb, round, reach.last), told, due_at=due_at)
         words = f"called {reach.names()}"
         audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": notes})
-    showing.show_page(tx, now, page, view=with_calls(tx, page, climb, view))
+    showing.show_page(tx, now, page, view=with_calls(tx, page, climb, view), due_at=due_at)
 
 
 def _whom(tx: Session, call: Call) -> str:
@@ -94,7 +148,7 @@ def call_person(
     tx: Session, now: datetime, climb: Climb, page: Page, person: Person, *, route: str, round: int, rung: int, role: str, before: int, links: Links | None, view: messages.PageView | None = None
 ) -> None:
     """One new post to one person by one route, and the row that waits for its confirmation."""
-    key = f"call:{climb.id}:{round}:{rung}:{person.id}" + ("" if route == "slack" else f":{route}")
+    key = _call_key(climb, round, rung, person, route)
     if outbox.find(tx, key) is not None:
         return
     to = str(person.slack_id if route == "slack" else person.addresses[route])
@@ -104,13 +158,10 @@ def call_person(
         view or page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
     outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route, topic=showing.topic_of(page) if route == "email" else "")
-    tx.add(
-        Call(
-            climb_id=climb.id, round=round, rung=rung, person_id=person.id, target=f"person:{person.id}", route=route,
-            message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
-        )
-    )
-    tx.flush()
+    _note_call(tx, page, Call(
+        climb_id=climb.id, round=round, rung=rung, person_id=person.id, target=f"person:{person.id}", route=route,
+        message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
+    ))  # fmt: skip
 
 
 def call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: str, *, round: int, rung: int, role: str, before: int) -> None:
@@ -119,13 +170,17 @@ def call_channel(tx: Session, now: datetime, climb: Climb, page: Page, channel: 
         return
     told = watching.synthetic(page.id) if page.synthetic else messages.channel_call(page_view(tx, page), calls_before=before)
     outbox.call(tx, now, key=key, to=channel, message=told, cause=showing.cause_of(page.id))
-    tx.add(
-        Call(
-            climb_id=climb.id, round=round, rung=rung, person_id=None, target=f"channel:{channel}", route="slack",
-            message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
-        )
-    )
-    tx.flush()
+    _note_call(tx, page, Call(
+        climb_id=climb.id, round=round, rung=rung, person_id=None, target=f"channel:{channel}", route="slack",
+        message_key=key, called_at=now, confirm_by=now + rules.CONFIRM_WITHIN,
+    ))  # fmt: skip
+
+
+def _note_call(tx: Session, page: Page, call: Call) -> None:
+    """The row that waits for the confirmation of a call."""
+    call.state = "sent"
+    tx.add(call)
+    learn(tx, "calls of page", {page.id: [*calls_of(tx, page.id), call]} if is_known(tx, "calls of page", page.id) else {})
 
 
 def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
@@ -135,6 +190,10 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
     sought = select(Call, OutMessage).join(OutMessage, OutMessage.key == Call.message_key).where(Call.confirm_by.is_not(None), told)
     sought = sought.join(Climb, Climb.id == Call.climb_id).where(Climb.subject_kind == "page")
     rows = tx.execute(sought.order_by(Call.confirm_by).limit(BATCH).with_for_update(of=Call, skip_locked=True, key_share=True)).all()
+    with alone(tx, "a batch of calls raised and is looked at one by one", calls=len(rows)) as tried:
+        _settle_all(tx, now, [(call, row) for call, row in rows], down=down, links=links)
+    if not tried.failed:
+        return bool(rows)
     for call, row in rows:
         with alone(tx, "a call raised and is set aside", call=call.id) as tried:
             _settle(tx, now, call, row, down=down, links=links)
@@ -142,6 +201,18 @@ def _settle_calls(tx: Session, now: datetime, links: Links | None) -> bool:
             # The ladder goes on by its own timer, so nothing is lost by no longer watching this one call.
             call.state, call.confirm_by = "failed", None
     return bool(rows)
+
+
+def _settle_all(tx: Session, now: datetime, rows: Sequence[tuple[Call, OutMessage]], *, down: bool, links: Links | None) -> None:
+    if not rows:
+        return
+    climbs = {climb.id: climb for climb in tx.scalars(select(Climb).where(Climb.id.in_({call.climb_id for call, _ in rows})))}
+    pages = {page.id: page for page in tx.scalars(select(Page).where(Page.id.in_({climb.subject_id for climb in climbs.values()})))}
+    with looking_ahead(tx):
+        unknown = [page.id for page in pages.values() if page.called_ms is None]
+        learn(tx, "deadline of page", dict.fromkeys(unknown) | {row.page_id: row.first for row in tx.execute(select(Problem.page_id, func.min(Problem.deadline_at).label("first")).where(Problem.page_id.in_(unknown)).group_by(Problem.page_id))})
+        for call, row in rows:
+            _settle(tx, now, call, row, down=down, links=links)
 
 
 def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bool, links: Links | None) -> None:
@@ -190,7 +261,7 @@ def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bo
 def note_accepted(tx: Session, page: Page, at: datetime) -> None:
     """Keep how long after its deadline the first call of a page was accepted: what the product is measured by."""
     if page.called_ms is None and not page.test:
-        deadline = tx.scalar(select(func.min(Problem.deadline_at)).where(Problem.page_id == page.id))
+        deadline = known(tx, "deadline of page", page.id, lambda: tx.scalar(select(func.min(Problem.deadline_at)).where(Problem.page_id == page.id)))
         if deadline is not None:
             page.called_ms = max(int((at - deadline).total_seconds() * 1000), 0)
 

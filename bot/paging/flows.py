@@ -12,10 +12,12 @@ from bot import audit
 from bot.agents.spec import StepSpec
 from bot.blocks import Message, escape, when
 from bot.db import wake
+from bot.known import forget, known
 from bot.ladders.flows import start_climb, stop_climb
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages, rules, showing
+from bot.paging.ahead import HELD
 from bot.paging.reading import named, own_problems, problem_view
 from bot.paging.rules import Finding
 from bot.paging.scope import require_on
@@ -44,8 +46,9 @@ def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> 
     """
     take_turn(tx, [check.agent_id])
     # The agent's row is the gate of its problems: two processes must not open two for one check.
-    agent = tx.scalars(select(Agent).where(Agent.id == check.agent_id).with_for_update(key_share=True)).one()
-    problem = tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None))).first()
+    agent = known(tx, HELD, check.agent_id, lambda: tx.scalars(select(Agent).where(Agent.id == check.agent_id).with_for_update(key_share=True)).one())
+    problem = known(tx, "open problem", check.id, lambda: tx.scalars(select(Problem).where(Problem.check_id == check.id, Problem.closed_at.is_(None))).first())
+    forget(tx, "open problem", check.id)
     is_new = problem is None
     if problem is None:
         problem = Problem(
@@ -63,6 +66,9 @@ def open_problem(tx: Session, now: datetime, check: Check, finding: Finding) -> 
     problem.title, problem.says, problem.evidence = finding.title, finding.says, dict(finding.evidence)
     if rules.RANK.get(check.severity, 0) > rules.RANK.get(problem.severity, 0):
         problem.severity = check.severity  # what was a notice is worth a page now
+    if is_new and grouping.opens_with_others(tx, now, agent, check, problem):
+        mark_dirty(tx, now, [agent.id])
+        return problem
     tx.flush()
     flaps = is_new and flapping.opens(tx, now, check, problem)
     if not quieting.keeps_quiet(tx, now, agent, check, problem):

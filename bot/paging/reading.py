@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.blocks import escape
+from bot.known import known
 from bot.paging.rules import RANK
 from bot.paging.words.views import ProblemView
 from bot.quiet.messages import cover_words
@@ -42,7 +43,7 @@ def open_page_of(tx: Session, agent_id: int) -> Page | None:
 def calls_of(tx: Session, page_id: int) -> list[Call]:
     """Every call made about a page, in order."""
     climbs = select(Climb.id).where(Climb.subject_kind == "page", Climb.subject_id == page_id)
-    return list(tx.scalars(select(Call).where(Call.climb_id.in_(climbs)).order_by(Call.called_at, Call.id)))
+    return list(known(tx, "calls of page", page_id, lambda: tx.scalars(select(Call).where(Call.climb_id.in_(climbs)).order_by(Call.called_at, Call.id)).all()))
 
 
 def was_called(tx: Session, page_id: int, person_id: int) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.blocks import Message
+from bot.known import learn
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages
@@ -25,6 +26,10 @@ _GATHERED = "pages to show at the end"
 
 def root_key(page_id: int) -> str:
     return f"page:{page_id}:channel"
+
+
+def line_key(page_id: int, name: str) -> str:
+    return f"page:{page_id}:line:{name}"
 
 
 def dm_key(page_id: int, person_id: int) -> str:
@@ -80,24 +85,26 @@ def announce(tx: Session, now: datetime, page: Page, agent: Agent, problem: Prob
     """
     if agent.channel_id:
         view = messages.PageView(page.id, agent.name, page.severity, page.opened_at, (problem_view(problem),))
+        learn(tx, outbox.MESSAGE, {root_key(page.id): None})  # the page is new
         outbox.show(tx, now, key=root_key(page.id), to=agent.channel_id, message=messages.page_message(view, place="channel"), priority=Priority.PAGE, due_at=page.opened_at + SOON)
 
 
-def show_page(tx: Session, now: datetime, page: Page, *, view: messages.PageView | None = None) -> None:
-    """Write the present state to all its places; what did not change is no edit. `view` saves a look, where it is of now."""
+def show_page(tx: Session, now: datetime, page: Page, *, view: messages.PageView | None = None, due_at: datetime | None = None) -> None:
+    """Write the present state to all its places, by `due_at`; what did not change is no edit. `view` saves a look, where it is of now."""
     waiting: _Waiting | None = tx.info.get(_GATHERED)
     if waiting is not None:
         waiting.pages[page.id] = None
         return
-    tx.flush()
-    view = view or page_view(tx, page)
+    if view is None:
+        tx.flush()
+        view = page_view(tx, page)
     calls = calls_of(tx, page.id)
     calling = now < page.opened_at + SOON and not (page.acked_at or page.resolved_at or page.parent_id or page.quiet_until)
     if not page.test:
-        _show_in_channels(tx, now, page, view, due_at=page.opened_at + SOON if not calls and calling else None)
+        _show_in_channels(tx, now, page, view, due_at=page.opened_at + SOON if not calls and calling else due_at)
     told = messages.page_message(view, place="dm")
     for person in _in_slack(tx, page, calls):
-        outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE)
+        outbox.show(tx, now, key=dm_key(page.id, person.id), to=str(person.slack_id), message=told, priority=Priority.PAGE, due_at=due_at)
     if view.acked_by or view.resolved_at or view.lapsed_at or view.quiet or view.root:
         _quieten(tx, now, view, calls)
 
@@ -160,14 +167,14 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
         outbox.call(tx, now, key=key, to=str(person_or_none.addresses.get(call.route, "")), message=words, cause=f"{key}", route=call.route, topic=topic_of(page))
 
 
-def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message) -> None:
+def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message, *, due_at: datetime | None = None) -> None:
     """One line of history under the channel's message; `name` keeps it from being written twice."""
     root = root_key(page.id)
     waiting: _Waiting | None = tx.info.get(_GATHERED)
     if waiting is not None and page.id in waiting.pages:
         waiting.lines.append((page.id, name, message))  # its root may not stand yet
     elif outbox.find(tx, root) is not None:
-        outbox.line(tx, now, key=f"page:{page.id}:line:{name}", thread=root, message=message, priority=Priority.PAGE)
+        outbox.line(tx, now, key=line_key(page.id, name), thread=root, message=message, priority=Priority.PAGE, due_at=due_at)
 
 
 def _in_slack(tx: Session, page: Page, calls: list[Call]) -> list[Person]:

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from bot.agents.dependencies import graph_of
+from bot.known import is_known, learn
 from bot.ladders.flows import live_climb
 from bot.paging import rules
 from bot.tables import Agent, AgentOwner, Check, Page, Problem
@@ -27,7 +28,8 @@ def take_turn(tx: Session, agent_ids: Iterable[int]) -> None:
     """
     if tx.get_bind().dialect.name == "sqlite":
         return
-    ids = sorted(set(agent_ids))
+    ids = sorted(agent_id for agent_id in set(agent_ids) if not is_known(tx, "turn taken", agent_id))
+    learn(tx, "turn taken", dict.fromkeys(ids, True))
     keys: set[int] = set()
     concerned = graph_of(tx)
     for first in range(0, len(ids), 500):

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from bot.agents.dependencies import graph_of
 from bot.agents.reading import owners_named_of, spec_of
 from bot.blocks import channel_link, clip, escape
+from bot.known import is_known, known
 from bot.ladders.flows import next_call
+from bot.paging.ahead import UNCHANGED
 from bot.paging.reading import calls_of, named, problem_view, quiet_words
 from bot.paging.words.phrases import LISTED, lead, listed
 from bot.paging.words.views import CallView, DownView, PageView, ProblemView, RootView
@@ -29,20 +31,20 @@ _FREEST = ("autonomous", "assisted", "shadow", "suspended", "retired")
 
 def page_view(tx: Session, page: Page, *, history: str | None = None) -> PageView:
     """A page as every place shows it; `history` is the channel with its thread, for another one that shows it."""
-    rows, total = _problems(tx, page)
-    on = _agents(tx, page)  # all ids, the first few whole
+    rows, total = known(tx, "problems of page", page.id, lambda: _problems(tx, page))
+    on = known(tx, "agents of page", page.id, lambda: _agents(tx, page))  # all ids, the first few whole
     shown = {agent.id: agent for agent in on[1]}
     told = [row for row in rows if row.agent_id in shown]
     agent = shown.get(told[0].agent_id if told else 0) or tx.get_one(Agent, page.agent_id)
     first = tx.get_one(Agent, page.agent_id)
     several = len(on[0]) > 1
-    climb = tx.scalars(select(Climb).where(Climb.subject_kind == "page", Climb.subject_id == page.id).order_by(Climb.id.desc()).limit(1)).first()
+    climb = known(tx, "climb of page", page.id, lambda: tx.scalars(select(Climb).where(Climb.subject_kind == "page", Climb.subject_id == page.id).order_by(Climb.id.desc()).limit(1)).first())
     acked = tx.get(Person, page.acked_by) if page.acked_by else None
-    incident = tx.scalars(select(Incident.id).where(Incident.page_id == page.id, Incident.closed_at.is_(None))).first()
+    incident = known(tx, "incident of page", page.id, lambda: tx.scalars(select(Incident.id).where(Incident.page_id == page.id, Incident.closed_at.is_(None))).first())
     stage = stage_of(tx, agent.id)
     by = tx.get(Person, stage.by_id) if stage.by_id else None
     order = orders.order_in_force(tx, agent.id) if not several and stage.since >= page.opened_at else None
-    down, down_count = _down(tx, page)
+    down, down_count = known(tx, "down of page", page.id, lambda: _down(tx, page))
     calls = not page.acked_at and not page.resolved_at and not page.test and page.parent_id is None and page.quiet_until is None
     agents = list(shown.values())
     return PageView(
@@ -99,7 +101,7 @@ def _by_hand(tx: Session, agents: Sequence[Agent]) -> str:
 
 def _roll_back(tx: Session, agent: Agent, rows: Sequence[Problem]) -> str | None:
     began = min((row.since for row in rows if row.closed_at is None and row.agent_id == agent.id), default=None)
-    good = last_good(tx, agent.id, began) if began is not None else None
+    good = last_good(tx, agent.id, began) if began is not None and not is_known(tx, UNCHANGED, agent.id) else None
     return good.version if good is not None else None
 
 
@@ -168,7 +170,6 @@ def _stopped(tx: Session, page: Page, agent_ids: Sequence[int]) -> tuple[str, ..
 
 def with_calls(tx: Session, page: Page, climb: Climb, view: PageView) -> PageView:
     """The same page after more calls were made: only what these change is looked up."""
-    tx.flush()
     return replace(view, **_calling(tx, page, climb, tx.get_one(Agent, page.agent_id), calls=not page.test))
 
 
@@ -204,7 +205,9 @@ def _runbook(agents: Sequence[Agent], first: Agent, *, several: bool) -> str | N
 
 def _changes(tx: Session, agents: Sequence[Agent], page: Page, *, several: bool) -> tuple[str, ...]:
     """The three newest changes before it began, of any agent on the page."""
-    names = {agent.id: agent.name for agent in agents}
+    names = {agent.id: agent.name for agent in agents if not is_known(tx, UNCHANGED, agent.id)}
+    if not names:
+        return ()
     sought = select(Change).where(Change.agent_id.in_(list(names)), Change.occurred_at > page.opened_at - LATELY, Change.occurred_at <= page.opened_at)
     rows = tx.scalars(sought.order_by(Change.occurred_at.desc()).limit(3))
     return tuple(

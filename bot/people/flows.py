@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.known import known, learn
 from bot.people.rules import RULES, Act, Role, may
 from bot.tables import Absence, AgentOwner, Person, Registry, UserGroup
 
@@ -68,6 +69,10 @@ def shared_registry(tx: Session) -> dict[str, Any]:
 
     Kept in memory: every press asks for it, and the document holds all agents too (megabytes for thousands of them).
     """
+    return known(tx, "registry", "", lambda: _shared_registry(tx))
+
+
+def _shared_registry(tx: Session) -> dict[str, Any]:
     newest = tx.execute(select(Registry.id, Registry.digest).order_by(Registry.id.desc()).limit(1)).first()
     if newest is None:
         return {}
@@ -136,15 +141,24 @@ def person_for_report(tx: Session, ref: str, team_id: str | None) -> Person | No
 
 def owners_of(tx: Session, agent_id: int) -> dict[str, AgentOwner]:
     """The current owners of an agent by role (business, operations, backup, sponsor)."""
-    rows = tx.scalars(select(AgentOwner).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None)))
+    rows = known(tx, "owners", agent_id, lambda: tx.scalars(select(AgentOwner).where(AgentOwner.agent_id == agent_id, AgentOwner.until.is_(None))).all())
     return {row.role: row for row in rows}
 
 
 def is_away(tx: Session, person_id: int, now: datetime) -> Absence | None:
     """The declared absence that covers this moment, if any."""
+    ahead: tuple[datetime, list[Absence]] | None = known(tx, "absences", "", lambda: None)
+    if ahead is not None and now >= ahead[0]:
+        return max((each for each in ahead[1] if each.person_id == person_id and each.since <= now < each.until), key=lambda each: each.until, default=None)
     return tx.scalars(
         select(Absence).where(Absence.person_id == person_id, Absence.since <= now, Absence.until > now).order_by(Absence.until.desc())
     ).first()
+
+
+def look_people_ahead(tx: Session, now: datetime) -> None:
+    """Learn for a batch the registry in force, and who is away from now on."""
+    learn(tx, "registry", {"": _shared_registry(tx)})
+    learn(tx, "absences", {"": (now, list(tx.scalars(select(Absence).where(Absence.until > now).order_by(Absence.id))))})
 
 
 def lead_ids(tx: Session) -> set[int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -14,8 +15,24 @@ from bot.db import wake
 from bot.tables import AgentNow
 
 CHUNK = 500
+_TOGETHER = "marked together"
 CLAIMED = timedelta(minutes=1)  # the mark of a row that a fold has claimed lies that far ahead
 STILL_CLAIMED = 2 * CLAIMED  # seen by a process whose clock, or whose `now`, is older
+
+
+@contextmanager
+def marked_together(tx: Session, now: datetime) -> Iterator[None]:
+    """What is marked inside is marked at the end, at once."""
+    if _TOGETHER in tx.info:
+        yield
+        return
+    agent_ids: set[int] = set()
+    tx.info[_TOGETHER] = agent_ids
+    try:
+        yield
+    finally:
+        tx.info.pop(_TOGETHER, None)
+    mark_dirty(tx, now, agent_ids)
 
 
 def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
@@ -25,6 +42,10 @@ def mark_dirty(tx: Session, now: datetime, agent_ids: Iterable[int]) -> None:
     row and clear the mark without having seen what this transaction brings. A row that a fold has claimed is marked
     anew, and so stays due when that fold is written.
     """
+    together: set[int] | None = tx.info.get(_TOGETHER)
+    if together is not None:
+        together.update(agent_ids)
+        return
     ids = sorted(set(agent_ids))
     sqlite = tx.get_bind().dialect.name == "sqlite"
     for start in range(0, len(ids), CHUNK):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bot import audit
 from bot.agents.reading import agent_by_slug
 from bot.db import wake
+from bot.known import known
 from bot.stages import orders, rules
 from bot.tables import Agent, Check, Person, Stage
 
@@ -27,7 +28,7 @@ MEANING = {
 
 def stage_of(tx: Session, agent_id: int) -> Stage:
     """The one stage of an agent, with since when, why and by whom; every agent has one from its first day."""
-    return tx.scalars(select(Stage).where(Stage.agent_id == agent_id)).one()
+    return known(tx, "stage", agent_id, lambda: tx.scalars(select(Stage).where(Stage.agent_id == agent_id)).one())
 
 
 def held(tx: Session, agent_id: int) -> Stage:

@@ -11,6 +11,7 @@ from bot import audit
 from bot.agents.reading import ROLE_WORDS, owners_named
 from bot.blocks import escape
 from bot.db import wake
+from bot.known import known
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.stages import messages
@@ -94,7 +95,7 @@ def is_connected(agent: Agent, row: Stage) -> bool:
 
 def manual_way(tx: Session, agent: Agent) -> str:
     """What must be said before a press that reaches nobody by itself; empty where the agent is connected."""
-    row = tx.scalars(select(Stage).where(Stage.agent_id == agent.id)).one()
+    row = known(tx, "stage", agent.id, lambda: tx.scalars(select(Stage).where(Stage.agent_id == agent.id)).one())
     return "" if is_connected(agent, row) else messages.never_read(agent.spec.get("runbook") or "")
 
 

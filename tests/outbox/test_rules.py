@@ -102,3 +102,17 @@ def test_never_more_edits_in_a_minute_than_the_budget(wishes: list[tuple[Priorit
             sent.append(now)
     for moment in sent:
         assert sum(moment - timedelta(minutes=1) < each <= moment for each in sent) <= 10
+
+
+@given(st.lists(st.floats(0, 0.25), min_size=60, max_size=120))
+def test_posts_taken_a_moment_late_do_not_slow_the_pace_of_the_workspace(late: list[float]) -> None:
+    pacer, now, sent = Pacer(Rhythm(posts_per_second=10)), NOW, []
+    for wait in late:
+        at = pacer.whole_at(Priority.CALL, now)
+        now = at + timedelta(seconds=wait) if at > now else now
+        pacer.posted("C1", now)
+        sent.append(now)
+    for count, moment in enumerate(sent):
+        assert moment - NOW <= timedelta(seconds=count // 10 + 0.25)
+    for first, last in zip(sent, sent[10:], strict=False):
+        assert last - first >= timedelta(seconds=0.75)

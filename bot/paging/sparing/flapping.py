@@ -8,14 +8,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.known import known
 from bot.paging import rules
 from bot.tables import Check, Problem
 
 
 def opens(tx: Session, now: datetime, check: Check, problem: Problem) -> bool:
     """Note on a problem that just opened whether it comes and goes; True where that is new."""
-    sought = select(Problem.opened_at).where(Problem.check_id == check.id, Problem.opened_at > now - rules.FLAPS_WITHIN)
-    openings = list(tx.scalars(sought))
+    sought = select(Problem.opened_at).where(Problem.check_id == check.id, Problem.opened_at > now - rules.FLAPS_WITHIN, Problem.id != problem.id)
+    openings = [*known(tx, "openings", check.id, lambda: list(tx.scalars(sought))), problem.opened_at]
     if not rules.is_flapping(openings, now):
         return False
     problem.flapping_at, problem.turns, problem.well_at = min(openings), len(openings), None

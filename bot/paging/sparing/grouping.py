@@ -2,29 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot import audit
+from bot.agents.dependencies import graph_of
 from bot.agents.reading import ladder_of, owners_named
 from bot.blocks import Message, escape
+from bot.known import forget, is_known, known
 from bot.ladders.flows import call_anew, start_climb
 from bot.paging import rules, showing
+from bot.paging.ahead import UNCALLED, UNPAGED
 from bot.paging.reading import named, open_page_of
 from bot.paging.rules import Joins
 from bot.paging.sparing import quieting
 from bot.paging.standing import let_go, locked
 from bot.paging.words.phrases import LISTED
-from bot.tables import Agent, Page, Person, Problem
+from bot.tables import Agent, Check, Page, Person, Problem
+
+_WAITING = "pages to open at the end"
+_Waits = tuple[Agent, Problem, int]  # with its operations owner
+
+
+@contextmanager
+def opened_together(tx: Session, now: datetime) -> Iterator[None]:
+    """Pages that nothing else can touch are opened at the end, at once: 500 owners whose agents fail in one moment are not kept waiting."""
+    tx.info[_WAITING] = []
+    try:
+        yield
+        _open_waiting(tx, now)
+    finally:
+        tx.info.pop(_WAITING, None)
+
+
+def opens_with_others(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> bool:
+    """Whether a new problem plainly gets a page of its own, with the others of its batch: it comes from no other, joins none, and no quiet is agreed."""
+    waiting: list[_Waits] | None = tx.info.get(_WAITING)
+    operations = owners_named(tx, agent).operations
+    if waiting is None or operations is None or problem.severity != "page" or not is_known(tx, UNPAGED, agent.id) or not is_known(tx, UNCALLED, operations.person_id):
+        return False
+    if known(tx, "openings", check.id, lambda: [now]) or graph_of(tx).concerns(agent.slug) or quieting.is_covered(tx, now, agent, check, problem):
+        return False
+    forget(tx, UNPAGED, agent.id)
+    forget(tx, UNCALLED, operations.person_id)
+    waiting.append((agent, problem, operations.person_id))
+    return True
+
+
+def _open_waiting(tx: Session, now: datetime) -> None:
+    waiting: list[_Waits] = tx.info.get(_WAITING, [])
+    opened = [(agent, problem, Page(agent_id=agent.id, owner_id=owner_id, severity=problem.severity, opened_at=now)) for agent, problem, owner_id in waiting]
+    waiting.clear()
+    tx.add_all(page for _, _, page in opened)
+    tx.flush()
+    for agent, problem, page in opened:
+        _begin(tx, now, page, agent, problem)
 
 
 def put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> Page:
     """Let a problem join the page it belongs to, or open one. The owner's turn is taken (see standing.take_turn)."""
     operations = owners_named(tx, agent).operations
     owner_id = operations.person_id if operations else None
-    found = open_page_of(tx, agent.id) or _young_page(tx, now, owner_id)
+    _open_waiting(tx, now)  # it may join one of these
+    found = None if is_known(tx, UNPAGED, agent.id) else open_page_of(tx, agent.id)
+    found = found or (None if is_known(tx, UNCALLED, owner_id) else _young_page(tx, now, owner_id))
+    forget(tx, UNPAGED, agent.id)
+    forget(tx, UNCALLED, owner_id)
     if found is not None:
         page = locked(tx, found.id)
         if page.resolved_at is None and page.parent_id is None:  # nobody resolved it meanwhile
@@ -33,14 +80,19 @@ def put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> P
     page = Page(agent_id=agent.id, owner_id=owner_id, severity=problem.severity, opened_at=now)
     tx.add(page)
     tx.flush()
+    _begin(tx, now, page, agent, problem)
+    return page
+
+
+def _begin(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem) -> None:
+    """A new page has its first problem: its calls begin, and the channel hears of it."""
     problem.page_id = page.id
-    climb = start_climb(tx, now, "page", page.id, ladder_of(tx, agent))
+    climb = start_climb(tx, now, "page", page.id, ladder_of(tx, agent), is_new=True)
     audit.record(tx, now, "page.open", f"page:{page.id}", came_from="timer", words=problem.says, evidence=dict(problem.evidence))
     if climb.next_at is not None and climb.next_at <= now:
         showing.announce(tx, now, page, agent, problem)
     else:
         showing.show_page(tx, now, page)
-    return page
 
 
 def _young_page(tx: Session, now: datetime, owner_id: int | None) -> Page | None:

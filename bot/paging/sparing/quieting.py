@@ -16,14 +16,13 @@ from bot.paging import showing
 from bot.paging.reading import own_problems, quiet_words
 from bot.quiet.messages import cover_words, held_back, held_over
 from bot.quiet.reading import cover_of, covers_named
-from bot.quiet.rules import Target
+from bot.quiet.rules import Cover, Target
 from bot.tables import Agent, Check, Page, Problem
 
 
 def keeps_quiet(tx: Session, now: datetime, agent: Agent, check: Check | None, problem: Problem) -> bool:
     """Note on an open problem whether a silence or a window covers it now; True where it stays without a page because of that."""
-    target = Target(agent.slug, agent.department, check.name if check else "", check.kind if check else "", problem.severity)
-    cover = cover_of(tx, now, target)
+    cover = _cover(tx, now, agent, check, problem)
     was = problem.quiet_until is not None
     if cover is not None:
         problem.quiet_by, problem.quiet_until = cover.key, cover.until
@@ -38,6 +37,15 @@ def keeps_quiet(tx: Session, now: datetime, agent: Agent, check: Check | None, p
             told = held_over(agent.name, problem.title, "The quiet that was agreed is over and it still fails: people are called now.")
             outbox.show(tx, now, key=_key(problem), to=agent.channel_id, message=told, priority=Priority.ANSWER)
     return False
+
+
+def is_covered(tx: Session, now: datetime, agent: Agent, check: Check, problem: Problem) -> bool:
+    """Whether a silence or a window covers it now."""
+    return _cover(tx, now, agent, check, problem) is not None
+
+
+def _cover(tx: Session, now: datetime, agent: Agent, check: Check | None, problem: Problem) -> Cover | None:
+    return cover_of(tx, now, Target(agent.slug, agent.department, check.name if check else "", check.kind if check else "", problem.severity))
 
 
 def show_held(tx: Session, now: datetime, agent: Agent, problem: Problem) -> None:
