@@ -282,7 +282,7 @@ class House:
             add("home", self.homes.step, every=2)
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
         add("fold", Folding(self.lanes).step, every=1, rest=0.25)
-        add("drift", self._flow(When(drift.settles, drift.settle_step), When(drift.unmarked, drift.mark_step), When(drifting.unwatched, drifting.watch_step)), every=2)
+        add("drift", self._flow(When(drift.settles, drift.settle_step), When(drift.unmarked, drift.mark_step), When(drifting.unwatched, drifting.watch_step)), every=2, rest=0.05)
         add("late runs", self._flow(When(runs_awaited, late_runs_step)), every=60)
         add("reviews", self._flow(review_step), every=20)
         add("digests", self._flow(digests.plan_step, digests.post_step, digests.look_step, digests.chase_step), every=5)

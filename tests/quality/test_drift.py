@@ -17,7 +17,7 @@ from bot.clock import MovedClock
 from bot.db import Database
 from bot.feedback.flows import RatingIn, rate_many
 from bot.quality.drift import flows, rebasing
-from bot.quality.drift.messages import reach_words, state_lines
+from bot.quality.drift.messages import few_lines, reach_words, state_lines
 from bot.quality.drift.reading import better_since, watched_of
 from bot.quality.drift.watching import Watch, alarms_a_year
 from bot.quality.flows import fold_step, mark_dirty, reobserve
@@ -32,6 +32,7 @@ from bot.tables import (
     Drift,
     Evaluation,
     Fed,
+    ImportRun,
     Observation,
     Output,
     Problem,
@@ -197,8 +198,9 @@ def test_a_history_with_a_drop_in_it_is_learnt_from_and_told_to_nobody(db: Datab
         good = [(now - (200 - day) * DAY, 18, 2) for day in range(60)]
         bad = [(now - (140 - day) * DAY, 12, 8) for day in range(30)]
         back = [(now - (110 - day) * DAY, 18, 2) for day in range(60)]
-        rise = [(now - (50 - day) * DAY, 20, 0) for day in range(40)]
+        rise = [(now - (50 - day) * DAY, 20, 0) for day in range(49)]
         judged(tx, now, agent, [*good, *bad, *back, *rise])
+        tx.add(ImportRun(digest="history", started_at=now, finished_at=now, done_bytes=1, accepted=1, duplicates=0, refused=0))
     settle(db, now)
     with db.reading() as tx:
         drifts = tx.scalars(select(Drift).order_by(Drift.id)).all()
@@ -209,8 +211,8 @@ def test_a_history_with_a_drop_in_it_is_learnt_from_and_told_to_nobody(db: Datab
         assert better_since(tx, agent.id) == []
     # What people judge from now on makes the rise the present: evidence for promotion.
     with db.transaction() as tx:
-        judged(tx, now, tx.get_one(Agent, agent.id), [(now, 20, 0)])
-    settle(db, now + DAY + timedelta(hours=2))
+        judged(tx, now, tx.get_one(Agent, agent.id), [(now + timedelta(minutes=1), 20, 0)])
+    settle(db, now + DAY + timedelta(hours=3))
     with db.reading() as tx:
         (rise_,) = better_since(tx, agent.id)
         assert rise_.after > rise_.before
@@ -267,6 +269,7 @@ def test_too_few_judgements_are_said_with_how_many_it_takes_and_how_to_get_them(
         assert source.reach.needed is not None
         assert 15 < source.reach.needed < 60
         said = reach_words(source, 5)
+        assert few_lines(watched_of(tx, now, [agent])[agent.id]) == [said]
         assert f"within 7 days it takes about {source.reach.needed} a day" in said
         assert f"`reviews: {{per_day: {5 + source.reach.needed - 3}}}`" in said or f"`reviews: {{per_day: {5 + source.reach.needed - 2}}}`" in said
         plan = tx.execute(text("EXPLAIN " + ("QUERY PLAN " if db.is_sqlite else "") + "SELECT agent_id, source FROM observations WHERE observations.settled IS FALSE AND settles_at <= '2026-11-20' ORDER BY settles_at LIMIT 1000")).all()

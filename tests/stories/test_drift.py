@@ -68,8 +68,9 @@ async def test_a_slow_decay_is_told_once_with_what_changed_and_ends_by_a_decisio
         assert look["json"]["sources"][0]["change"]["known_by"] == "Omar Nassar"
 
         assert len(notices(t)) == 1  # nothing more is said of it
-        made = (await t.job("baseline", agent="support-triage", new="evaluations", person="omar@example.com", yes=True))[0]
-        assert "of 300 outputs are judged so far" in made["text"]
+        await t.ws.press("omar", "support-ai", t.ws.ephemerals("omar")[-1]["ts"], "drift.rebase", "support-triage:evaluations")
+        await t.settle()
+        assert "of 300 outputs are judged so far" in json.dumps(t.ws.ephemerals("omar"))
         drift = await t.read(lambda tx: tx.scalars(select(Drift)).one())
         assert drift.ended_why == "rebased"
         decisions = {each.action: each for each in await t.read(lambda tx: tx.scalars(select(Decision)).all())}

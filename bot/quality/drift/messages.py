@@ -117,7 +117,7 @@ def reach_words(source: Source, reviews_per_day: int, drop: float = DROP) -> str
     if source.state == State.WAITING:
         return f"Drift {who} is not watched yet: there is no baseline ({BASELINE_N} judged outputs and 28 days make one)"
     if source.state == State.SMALL or reach is None:
-        return f"The baseline {who} is too small to watch for drift: it has {source.baseline_n} judged outputs, and {BASELINE_N} are needed"
+        return f"The baseline {who} is too small to watch for drift: it has {source.baseline_n} judged outputs, and {BASELINE_N} are needed; `/aiops baseline` measures a new one"
     if reach.needed is None:
         return f"The baseline {who} ({source.baseline_n} outputs) is too uncertain to notice {points}: measure it anew over more outputs (`/aiops baseline`)"
     rate = f"{reach.per_day:.0f}" if reach.per_day >= 10 else f"{reach.per_day:.1f}"
