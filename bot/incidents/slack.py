@@ -116,6 +116,7 @@ ON_INCIDENT: dict[str, OnIncident] = {
     "assign": words_assign,
     "update": words_update,
     "followup": words_follow_up,
+    "follow-up": words_follow_up,
 }
 
 

@@ -64,6 +64,6 @@ def authorization(request: Request) -> bytes | None:
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     titles = {400: "The request cannot be read", 401: "Who is asking?", 403: "This token may not do this", 404: "Not found", 409: "The id is taken", 413: "Too much in one request", 422: "This cannot be asked", 503: "The database is away for the moment"}
-    body = {"type": "about:blank", "title": titles[status], "status": status, "code": code, "detail": detail, **more}
-    headers = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "2"}}.get(status, {})
+    body = {"type": f"/docs#{code}", "title": titles[status], "status": status, "code": code, "detail": detail, **more}
+    headers = {401: {"www-authenticate": 'Bearer realm="aiops"'}, 503: {"retry-after": "2"}}.get(status, {})
     return Response(orjson.dumps(body), status_code=status, media_type="application/problem+json", headers=headers)
