@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -229,3 +230,28 @@ async def test_every_call_is_in_the_log(ws: Workspace, slack: AsyncWebClient) ->
 async def test_half_a_surrogate_pair_travels_as_it_came(ws: Workspace, slack: AsyncWebClient) -> None:
     await slack.api_call("chat.postMessage", json={"channel": "C0SUPPORT", "text": "half \ud83d"})
     assert (await slack.conversations_history(channel="C0SUPPORT"))["messages"][0]["text"] == "half \ud83d"
+
+
+async def test_a_picture_in_blocks_must_be_whole_ones_own_and_is_seen_where_the_blocks_are(ws: Workspace, slack: AsyncWebClient) -> None:
+    async def uploaded(name: str, *, whole: bool = True) -> str:
+        place = await slack.api_call("files.getUploadURLExternal", http_verb="GET", params={"filename": name, "length": 4, "alt_txt": "four bytes"})
+        async with httpx.AsyncClient() as http:
+            assert (await http.post(place["upload_url"], content=b"\x89PNG")).status_code == 200
+        if whole:
+            await slack.api_call("files.completeUploadExternal", json={"files": [{"id": place["file_id"]}]})
+        return str(place["file_id"])
+
+    def image(file_id: str) -> list[dict[str, object]]:
+        return [{"type": "image", "alt_text": "a chart", "slack_file": {"id": file_id}}]
+
+    for wrong in ("F0NOTHING", await uploaded("a.png", whole=False), await uploaded("a.txt")):
+        told = await refused(slack.chat_postMessage(channel="C0SUPPORT", text="x", blocks=image(wrong)))
+        assert (told["error"], "invalid slack file" in str(told)) == ("invalid_blocks", True)
+    good = await uploaded("a.png")
+    async with httpx.AsyncClient(base_url=ws.base_url) as http:
+        assert (await http.get(f"/ui/file/{good}", params={"as": "U0MAYA"})).status_code == 404
+        await slack.views_publish(user_id="U0MAYA", view={"type": "home", "blocks": image(good)})
+        assert (await http.get(f"/ui/file/{good}", params={"as": "U0MAYA"})).content == b"\x89PNG"
+        assert (await http.get(f"/ui/file/{good}", params={"as": "U0OMAR"})).status_code == 404
+        await slack.chat_postMessage(channel="C0SUPPORT", text="x", blocks=image(good))
+        assert (await http.get(f"/ui/file/{good}", params={"as": "U0OMAR"})).content == b"\x89PNG"
