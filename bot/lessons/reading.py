@@ -15,7 +15,7 @@ from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from bot.agents.leaving import Leaving, leaving_of
-from bot.feedback.outward.words import current_votes, trace_of
+from bot.feedback.outward.words import current_votes, trace_from
 from bot.feedback.rules import SPLIT_FROM
 from bot.redaction import redact_all
 from bot.tables import Agent, Evaluation, Incident, Output, RegressionCase, Run, Vote
@@ -88,7 +88,8 @@ def failing(tx: Session, agent: Agent, *, after: Place | None, since: datetime |
         wanted += [(each, outputs[each.output_id]) for each in batch if each.output_id in outputs and (votes.get(each.output_id) or each.output_id in cases)]
         place = batch[-1] if batch else place
     page = wanted[:limit]
-    rows = [_row(tx, agent, output, spot.at, votes.get(output.id, []), cases.get(output.id, [])) for spot, output in page]
+    beside = _beside(tx, agent, [output for _, output in page])
+    rows = [_row(agent, output, spot.at, votes.get(output.id, []), cases.get(output.id, []), beside) for spot, output in page]
     return Found(rows, [spot for spot, _ in page], begin, len(wanted) > limit, leaving_of(tx, agent))
 
 
@@ -133,12 +134,33 @@ def _bad_votes(tx: Session, output_ids: set[int]) -> dict[int, list[Vote]]:
     return {output_id: each for output_id, each in found.items() if any(vote.good is False for vote in each)}
 
 
-def _row(tx: Session, agent: Agent, output: Output, at: datetime, votes: list[Vote], cases: list[RegressionCase]) -> dict[str, Any]:
-    trace, span = trace_of(tx, output)
-    run = tx.scalars(select(Run).where(Run.agent_id == agent.id, Run.ext_id == output.run)).first() if output.run else None
+@dataclass(frozen=True)
+class _Beside:
+    """What belongs to the outputs of a page: runs by id, evaluations and incidents by output."""
+
+    runs: dict[str, Run]
+    judged: dict[int, list[Evaluation]]
+    incidents: dict[int, set[int]]
+
+
+def _beside(tx: Session, agent: Agent, outputs: list[Output]) -> _Beside:
+    ids = [output.id for output in outputs]
+    named = {output.run for output in outputs if output.run}
+    runs = {run.ext_id: run for run in tx.scalars(select(Run).where(Run.agent_id == agent.id, Run.ext_id.in_(named)))}
+    judged: dict[int, list[Evaluation]] = {}
+    for each in tx.scalars(select(Evaluation).where(Evaluation.output_id.in_(ids)).order_by(Evaluation.id)):
+        judged.setdefault(each.output_id or 0, []).append(each)
+    incidents: dict[int, set[int]] = {}
+    for incident_id, output_id in tx.execute(select(Incident.id, Incident.output_id).where(Incident.agent_id == agent.id, Incident.output_id.in_(ids))):
+        incidents.setdefault(output_id or 0, set()).add(incident_id)
+    return _Beside(runs, judged, incidents)
+
+
+def _row(agent: Agent, output: Output, at: datetime, votes: list[Vote], cases: list[RegressionCase], beside: _Beside) -> dict[str, Any]:
+    run = beside.runs.get(output.run or "")
+    trace, span = trace_from(output, run)
     bad = [vote for vote in votes if vote.good is False]
-    judged = tx.scalars(select(Evaluation).where(Evaluation.output_id == output.id).order_by(Evaluation.id).limit(50))
-    opened = set(tx.scalars(select(Incident.id).where(Incident.output_id == output.id)))
+    judged, opened = beside.judged.get(output.id, [])[:50], beside.incidents.get(output.id, set())
     return {
         "agent": agent.slug, "output": output.ext_id, "kind": output.kind, "at": output.occurred_at.isoformat() if output.known else None, "changed_at": at.isoformat(),
         "topic": (output.extra or {}).get("topic") or ((run.extra or {}).get("topic") if run is not None else None),

@@ -98,14 +98,17 @@ def current_votes(tx: Session, output_ids: set[int]) -> dict[tuple[int, int], Vo
 
 def trace_of(tx: Session, output: Output) -> tuple[str | None, str | None]:
     """The trace and the span an output names, else its run's."""
+    own = output.extra or {}
+    if output.run is None or (own.get("trace_id") and own.get("span_id")):
+        return trace_from(output, None)
+    return trace_from(output, tx.scalars(select(Run).where(Run.agent_id == output.agent_id, Run.ext_id == output.run)).first())
+
+
+def trace_from(output: Output, run: Run | None) -> tuple[str | None, str | None]:
+    """The same, where its run is known."""
     own: dict[str, Any] = output.extra or {}
     trace, span = own.get("trace_id"), own.get("span_id")
-    if output.run is None or (trace and span):
-        return trace, span
-    run = tx.execute(select(Run.trace_id, Run.extra).where(Run.agent_id == output.agent_id, Run.ext_id == output.run)).first()
-    if run is None:
-        return trace, span
-    if trace and trace != run.trace_id:
+    if run is None or (trace and trace != run.trace_id):
         return trace, span  # another trace than its run's: the run's span is not of it
     return trace or run.trace_id, span or (run.extra or {}).get("span_id")
 
