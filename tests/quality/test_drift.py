@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from bot.checks import drifting
@@ -36,6 +36,7 @@ from bot.tables import (
     Observation,
     Output,
     Problem,
+    Vote,
 )
 from tests.feedback.scene import make_agent, make_output, make_person, rate
 
@@ -275,3 +276,22 @@ def test_too_few_judgements_are_said_with_how_many_it_takes_and_how_to_get_them(
         plan = tx.execute(text("EXPLAIN " + ("QUERY PLAN " if db.is_sqlite else "") + "SELECT agent_id, source FROM observations WHERE observations.settled IS FALSE AND settles_at <= '2026-11-20' ORDER BY settles_at LIMIT 1000")).all()
         if db.is_sqlite:
             assert "ix_observations_settles_at" in str(plan)
+
+
+def test_what_was_fed_of_a_stub_is_not_fed_again_of_the_output_it_turned_out_to_be(db: Database, clock: MovedClock) -> None:
+    now = clock.now()
+    with db.transaction() as tx:
+        agent = make_agent(tx, now)
+        stub, heard = make_output(tx, agent, now, known=False), make_output(tx, agent, now)
+        for name in ("lea", "omar", "maya"):
+            rate(tx, now, stub, make_person(tx, name, now), True)
+    settle(db, now)
+    with db.transaction() as tx:
+        assert tx.scalars(select(Observation.settled)).one() is True
+        tx.execute(update(Vote).values(output_id=heard.id))
+        reobserve(tx, now, agent.id, [stub.id], "people")
+        flows.pass_on_fed(tx, stub.id, heard.id)
+        tx.execute(delete(Output).where(Output.id == stub.id))
+        reobserve(tx, now, agent.id, [heard.id], "people")
+    with db.reading() as tx:
+        assert tx.execute(select(Observation.output_id, Observation.settled)).all() == [(heard.id, True)]
