@@ -56,6 +56,7 @@ from bot.feedback.outward.sending import Telling
 from bot.feedback.outward.trouble import counts as feedback_counts
 from bot.feedback.reviews import review_step
 from bot.handover import flows as handovers
+from bot.handover.retiring import left_over, sweep_step
 from bot.handover.retiring_slack import bringer
 from bot.home.showing import Homes
 from bot.incidents import flows as incidents
@@ -253,7 +254,7 @@ class House:
         add("telemetry", traces.step, every=1)
         add("telemetry kept", traces.keep_step, every=30)
         add("owners", self._flow(owners.chase_step, When(departures.somebody_left, departures.departures_step)), every=30)
-        add("handovers", self._flow(When(handovers.something_to_tell, lambda tx, now: handovers.tell_step(tx, now, links)), When(handovers.something_due, handovers.due_step)), every=5)
+        add("handovers", self._flow(When(handovers.something_to_tell, lambda tx, now: handovers.tell_step(tx, now, links)), When(handovers.something_due, handovers.due_step), When(left_over, sweep_step)), every=5)
         add("oncall", self._flow(When(rotations_due, rotations_step)), every=5)
         add("checks", self._flow(gather_step, When(checks.anything_new, checks.sync_step), When(checks.anything_due, checks.look_step), urgency=Urgency.PAGE), every=0.5, due=self._first(checks.next_due))
         add("clock", self._flow(checks.ahead_step), every=60)

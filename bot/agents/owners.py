@@ -257,6 +257,12 @@ def find_named(tx: Session, ref: str) -> Named | None:
     number = number.split(":")[0]
     if kind not in ("owner", "handover") or not number.isdigit():
         return None
+    table: type[AgentOwner] | type[Handover] = AgentOwner if kind == "owner" else Handover
+    # The agent's row first: the order in which everybody who changes owners takes their locks.
+    agent_id = tx.scalar(select(table.agent_id).where(table.id == int(number)))
+    if agent_id is None:
+        return None
+    tx.scalars(select(Agent.id).where(Agent.id == agent_id).with_for_update(key_share=True)).one()
     if kind == "owner":
         return tx.get(AgentOwner, int(number), populate_existing=True, with_for_update=True)
     return tx.get(Handover, int(number), populate_existing=True, with_for_update=True)

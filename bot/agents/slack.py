@@ -18,6 +18,7 @@ from bot.agents.reading import (
     find_agents,
     find_channel,
     find_removed,
+    is_retired,
     owners_named,
     retired_words,
     spec_of,
@@ -179,6 +180,8 @@ def _agent(tx: Session, press: Press, slug: str) -> Agent:
     if found is None:
         raise Refused("This agent is no longer in the registry. `/aiops status` shows those that are.")
     require(roles_of(tx, press.actor, found.id), Act.NAME_OWNER)
+    if is_retired(tx, found):
+        raise Refused(f"{found.name} is retired: nobody needs to answer for it any more.")
     return found
 
 

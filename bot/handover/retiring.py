@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from bot import audit
@@ -28,7 +28,7 @@ from bot.quality.flows import mark_dirty
 from bot.requests.passing import withdraw_all
 from bot.stages.flows import MEANING, order_stage, stage_of
 from bot.stages.rules import FREEDOM
-from bot.tables import Agent, Person, StageOrder, Token
+from bot.tables import Agent, Person, Problem, Request, Stage, StageOrder, Token
 
 BEGINS_AS = ("shadow", "assisted")  # who comes back shows itself first
 
@@ -106,6 +106,32 @@ def _everywhere(tx: Session, now: datetime, agent: Agent, heir: Person | None) -
         lists.expect(tx, now, {heir.id})
     for loop in ("quality", "lists", "checks", "probes", "handovers"):
         wake(tx, loop)
+
+
+def left_over(tx: Session, now: datetime) -> bool:
+    """Whether something came up for a retired agent all the same: what was under way when it retired."""
+    return tx.scalars(_problems().limit(1)).first() is not None or tx.scalars(_requests().limit(1)).first() is not None
+
+
+def sweep_step(tx: Session, now: datetime) -> bool:
+    """End what was under way when an agent retired: a look that had begun, a request on its way; says whether there was any."""
+    for agent_id in sorted({*tx.scalars(_problems().limit(20)), *tx.scalars(_requests().limit(20))}):
+        agent, stage = tx.get_one(Agent, agent_id), stage_of(tx, agent_id)
+        by = tx.get(Person, stage.by_id) if stage.by_id is not None else None
+        if by is None:
+            continue
+        why = f"{agent.name} {says(tx, agent)}"
+        close_all(tx, now, agent, by, why)
+        withdraw_all(tx, now, agent, by.id, why)
+    return False  # whatever could not be ended is looked at again in a while, not at once
+
+
+def _problems() -> Select[int]:
+    return select(Problem.agent_id).join(Stage, Stage.agent_id == Problem.agent_id).where(Problem.closed_at.is_(None), Stage.stage == "retired", Stage.by_id.is_not(None)).distinct()
+
+
+def _requests() -> Select[int]:
+    return select(Request.agent_id).join(Stage, Stage.agent_id == Request.agent_id).where(Request.state == "open", Stage.stage == "retired", Stage.by_id.is_not(None)).distinct()
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from bot.clock import MovedClock
 from bot.jobs import jobs_of
+from bot.paging.flows import open_problem
+from bot.paging.rules import Finding, State
 from bot.people.tokens import mint_token
 from bot.tables import Agent, Check, FollowUp, Incident, Page, Problem, Request, Stage, Token
 from tests.handover.kit import decisions, find, say, submit, view_words, whole
@@ -96,6 +98,12 @@ async def test_retiring_ends_everything_that_is_open_tells_everybody_once_and_ke
         await t.move(days=3)
         assert await t.read(lambda tx: len(tx.scalars(select(Page.id)).all())) == pages
         assert [each for each in await decisions(t, "") if each in ("agent.retire", "token.revoke", "stage.order")] == ["stage.order", "token.revoke", "agent.retire"]
+        # A look that was under way when it retired opens no page that stays.
+        finding = Finding(State.FAILING, "A run failed", "run r1 failed")
+        await t.write(lambda tx: open_problem(tx, t.clock.now(), tx.scalars(select(Check).where(Check.name == "runs")).one(), finding))
+        await t.move(seconds=10)
+        assert await t.read(lambda tx: tx.scalars(select(Problem.id).where(Problem.closed_at.is_(None))).all()) == []
+        pages = await t.read(lambda tx: len(tx.scalars(select(Page.id)).all()))
         # 5. It comes back, under human review at most, with a new token, and nothing false fires.
         assert "business owner" in await say(t, "dana", "agent bring-back support-triage")
         assert await say(t, "hala", "agent bring-back support-triage") == ""
