@@ -129,10 +129,16 @@ class Allowance:
     def per_day(self, at: float | None = None) -> float:
         """Outputs a day of late, as of `at`."""
         if self.at is None:
-            return 0.0
+            return self.seen / max(self.days, 1.0)
         fades = math.exp(-max(0.0, (at if at is not None else self.at) - self.at) / 86_400 / DAYS_BACK)
         days = self.days * fades + DAYS_BACK * (1 - fades)
         return self.seen * fades / max(days, 1.0)
+
+    @staticmethod
+    def at_volume(outputs: int, days: float) -> Allowance:
+        """Before the first output, where so many came in the days before: what is staked first is estimated from them."""
+        lately = DAYS_BACK * (1 - math.exp(-days / DAYS_BACK))
+        return Allowance(seen=outputs / max(days, 1.0) * lately, days=lately)
 
     def as_json(self) -> dict[str, Any]:
         return {"at": self.at, "spare": self.spare, "seen": self.seen, "days": self.days}

@@ -186,7 +186,7 @@ def test_two_processes_at_once_and_a_lost_transaction_feed_nothing_twice(db: Dat
         rows = tx.execute(select(Observation.share, Observation.settles_at).where(Observation.local_day > "2026-11-17", Observation.settled).order_by(Observation.settles_at, Observation.id)).all()
         assert detector.fed == len(rows) == 60
         base = tx.scalars(select(Baseline)).one()
-        alone = Watch.begin(base.share, base.n, 1)
+        alone = Watch.begin(base.share, base.n, 1, 28)
         for share, at in rows:
             alone.add(1 - share, at.timestamp(), alarms_a_year(1))
         assert detector.body == alone.as_json()  # to the last bit

@@ -43,6 +43,7 @@ class DriftFacts:
     """How the agent's sources are watched, and which drifts are open; `rests` where another check of the agent tells of them."""
 
     sources: Sequence[Source] = ()
+    slug: str = ""
     zone: str = "UTC"
     reviews_per_day: int = 5
     rests: bool = False
@@ -56,7 +57,7 @@ def judge(facts: DriftFacts, spec: DriftSpec, now: datetime) -> Finding:
     worse = [each.change for each in sources if each.change is not None and each.change.side == "worse"]
     new = [change for change in worse if change.known_at is None]
     if new:
-        return _failing(new, facts.zone, spec)
+        return _failing(new, facts, spec)
     if worse:
         known = worse[0]
         says = f"{_sentence(level_words(known, facts.zone))} That is known since {day_of(known.known_at or now, facts.zone)}; nothing more is said of it until it is over."
@@ -70,12 +71,13 @@ def judge(facts: DriftFacts, spec: DriftSpec, now: datetime) -> Finding:
     return Finding(State.OK, "Few judgements: a drop is noticed late" if all(too_few(each) for each in watched) else "Quality holds against its baseline", says, threshold=spec.drop)
 
 
-def _failing(new: Sequence[Change], zone: str, spec: DriftSpec) -> Finding:
+def _failing(new: Sequence[Change], facts: DriftFacts, spec: DriftSpec) -> Finding:
+    zone = facts.zone
     first = min(new, key=lambda each: each.since)
     told = [_sentence(level_words(each, zone)) for each in new]
     parts = [_sentence(words) for each in new if (words := segment_words(each.segment))]
     title = f"quality has drifted from {percent(first.before)} to {percent(first.after)}"
-    says = " ".join([*told, *parts[:2], _sentence(near_words(first.near)), "If this is known or wanted: `/aiops baseline`."])
+    says = " ".join([*told, *parts[:2], _sentence(near_words(first.near)), f"If this is known or wanted, say so with `/aiops baseline {facts.slug}`."])
     evidence = {
         "Since": f"about {first.since:%Y-%m-%d %H:%M} UTC",
         "Good before": f"{percent(first.before)} of {first.before_n:,} outputs",

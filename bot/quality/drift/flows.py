@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -127,7 +127,8 @@ def _begin(tx: Session, now: datetime, detector: Detector, baseline: Baseline) -
     days = [each for each in judged_days(tx, detector.agent_id, detector.source, baseline.first_day) if each[0] <= baseline.last_day]
     n = sum(count for _, _, count in days)
     good = sum(total for _, total, _ in days) / 1000 / n if n else baseline.share
-    detector.body = Watch.begin(min(max(good, 0.0), 1.0), n or baseline.n, _sources(tx, detector)).as_json()
+    span = (date.fromisoformat(baseline.last_day) - date.fromisoformat(baseline.first_day)).days + 1
+    detector.body = Watch.begin(min(max(good, 0.0), 1.0), n or baseline.n, _sources(tx, detector), span).as_json()
     detector.baseline_id, detector.state, detector.fed, detector.settled_at = baseline.id, detector.body["state"], 0, None
     detector.replay_at, detector.replay_id, detector.due_at, detector.marked = datetime(1, 1, 1, tzinfo=UTC) + timedelta(days=1), 0, now, False
     end_drifts(tx, now, detector.agent_id, detector.source, "rebased")

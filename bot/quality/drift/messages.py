@@ -161,7 +161,7 @@ def state_lines(watched: Watched, now: datetime) -> list[str]:
         if each.change is None or each.rebase_from is not None:
             found.append(reach_words(each, watched.reviews_per_day))
         if each.run_length:
-            found.append(f"Promised at this volume: at most one false alarm in {each.run_length:,} judged outputs, all detectors of this agent together one in a year")
+            found.append(f"Promised: at most one false alarm a year over all sources of this agent; at this volume each detector goes {each.run_length:,} judged outputs without one")
     return found or ["Nothing has been judged yet, so there is nothing to compare with."]
 
 

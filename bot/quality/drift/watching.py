@@ -84,14 +84,16 @@ class Watch:
     judged: int = 0  # outputs of the baseline
 
     @staticmethod
-    def begin(good: float, n: int, sources: int) -> Watch:
-        """Anew, against a baseline of which `good` is the share over `n` outputs.
+    def begin(good: float, n: int, sources: int, days: float = 0.0) -> Watch:
+        """Anew, against a baseline of which `good` is the share over `n` outputs, measured in so many days.
 
         Each output counts once, as it is fed: a score in which the cap on one person bit is another figure.
         """
         bad, doubt = (1 - good) * n, doubt_of(sources)
         watch = Watch.against(lowest_share(bad, n, doubt), highest_share(bad, n, doubt), State.STEADY if n >= BASELINE_N else State.SMALL)
         watch.good, watch.judged = good, n
+        if days:
+            watch.pace = Allowance.at_volume(n, days)
         return watch
 
     @staticmethod
