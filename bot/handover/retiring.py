@@ -22,7 +22,7 @@ from bot.incidents.passing import close_follow_ups, close_for_good, give_inciden
 from bot.incidents.reading import open_incidents
 from bot.lists import flows as lists
 from bot.paging.answering.handing import close_all
-from bot.people.flows import owners_of
+from bot.people.flows import owners_of, shared_registry
 from bot.people.tokens import mint_token, revoke_tokens_of
 from bot.quality.flows import mark_dirty
 from bot.requests.passing import withdraw_all
@@ -50,6 +50,12 @@ class Retired:
 def standing_open(tx: Session, now: datetime, agent: Agent) -> tuple[Open, ...]:
     """What is open of it, for the form."""
     return open_things(tx, now, agent, None)
+
+
+def dependents_of(tx: Session, agent: Agent) -> list[str]:
+    """The ids of agents that cannot work without it, by the registry file."""
+    needs = shared_registry(tx).get("depends_on", {})
+    return sorted(slug for slug, refs in needs.items() if any(str(ref).partition("/")[0] == agent.slug for ref in refs))
 
 
 def tokens_of(tx: Session, agent: Agent) -> int:
@@ -157,7 +163,7 @@ def bring_back(tx: Session, now: datetime, ids: Ids, agent: Agent, by: Person, s
     row = order_stage(tx, now, agent, stage, by.id, reason)
     if before in FREEDOM and FREEDOM.index(before) > FREEDOM.index(stage):
         row.back_to = before  # as far as the way back goes
-    text, token = mint_token(tx, now, ids, name=f"{agent.name}, made when it was brought back"[:200], scopes=["events", "gate", "read"], agents=[agent.slug], by=by.id)
+    text, token = mint_token(tx, now, ids, name=f"{agent.name}, made when it was brought back"[:200], scopes=["events", "telemetry", "gate", "read"], agents=[agent.slug], by=by.id)
     audit.record(tx, now, "token.make", f"token:{token.public_id}", person_id=by.id, words=token.name, evidence={"scopes": token.scopes, "agents": token.agents})
     audit.record(tx, now, "agent.bring_back", f"agent:{agent.slug}", person_id=by.id, words=reason, evidence={"stage": stage})
     owners.ask_again(tx, now, agent)

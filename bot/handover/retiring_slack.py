@@ -53,6 +53,8 @@ def _ask(tx: Session, press: Press, found: Agent) -> Answer:
         return Tell(telling.press_here(found.name, found.slug, "Retire", "handover.retire", style="danger"))
     names = owners_named(tx, found)
     stay = f"It stays on record with {names.line()}." if names.all() else ""
+    if needed_by := retiring.dependents_of(tx, found):
+        stay += f"\n*Mind:* {', '.join(f'`{slug}`' for slug in needed_by[:10])} depend{'s'[: len(needed_by) == 1]} on it by `aiops.yml`."
     return Ask(forms.retire(found.name, found.slug, stage_of(tx, found.id).rev, retiring.standing_open(tx, press.now, found), retiring.tokens_of(tx, found), stay))
 
 

@@ -283,17 +283,20 @@ def test_adding_an_agent_ends_with_its_token_and_the_curl_line(db: Database) -> 
         assert answer.how == "update"
         assert "\n".join(block["text"]["text"] for block in answer.view["blocks"] if block["type"] == "section") == snapshot("""\
 *Night ledger* is here, with the id `night-ledger`. Its owners are being asked to accept, and <#C0FIN> shows it.
-*Its token.* Copy it now: it is shown this once and kept nowhere. It may send events of this agent and do nothing else.
+*Its token.* Copy it now: it is shown this once and kept nowhere. It may send events and telemetry of this agent and do nothing else.
 ```aiops_000000000001_secret-000000000000000000000000000000000002```
 *Say hello.* Paste this into a terminal; I answer in the channel as soon as I hear it.
 ```curl -sS http://127.0.0.1:8080/v1/events -H 'Authorization: Bearer aiops_000000000001_secret-000000000000000000000000000000000002' -H 'Content-Type: application/json' -d '{"id":"hello-1795161600","type":"run","agent":"night-ledger","at":"2026-11-20T08:00:00Z","status":"ok"}'```
+*Or let it speak OpenTelemetry.* Two variables for its program, nothing else:
+```OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:8080
+OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20aiops_000000000001_secret-000000000000000000000000000000000002```
 I am not in <#C0FIN> yet. Please invite me there: `/invite @aiops`.\
 """)
         agent = agent_by_slug(tx, "night-ledger")
         assert agent is not None
         assert sorted(agent.spec["checks"]) == ["nightly", "quality", "runs"]
         token = tx.scalars(select(Token)).one()
-        assert (token.scopes, token.agents, token.created_by) == (["events"], ["night-ledger"], person(tx, "U0SAM").id)
+        assert (token.scopes, token.agents, token.created_by) == (["events", "telemetry"], ["night-ledger"], person(tx, "U0SAM").id)
         named = owners_named(tx, agent)
         assert named.business is not None
         assert named.business.confirmed, "who names themself has accepted"
