@@ -150,6 +150,9 @@ def words_of_incident(tx: Session, press: Press) -> Answer:
         incident = tx.get(Incident, int(number))
         if incident is not None:
             return _said(tx, replace(press, words=press.words[2:]), incident, press.words[1].lower())
+    if len(press.words) == 2 and number.isdigit() and press.words[1].lower() == "review":
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        return Tell(Message(f"The review of incident #{number[:15]} comes with `/aiops review {number[:15]}`."))
     return words_incident(tx, press)
 
 
