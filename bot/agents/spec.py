@@ -293,7 +293,7 @@ class AgentSpec(Part):
     )
     may_take: list[Ref] | None = Field(None, description="Who else may press `I'll take it` on its pages, beside its owners and whoever was called: people or user groups. Every full member of the owner channel where unset; nobody else where empty.")
     runbook: str | None = Field(None, max_length=2000, description="A link, or what to do in words: also how the agent is switched by hand.")
-    webhook: str | None = Field(None, pattern=r"^https?://\S+$", max_length=2000, description="Where each order (stage, version) and each answer to a request is posted, signed with the agent's own key: `aiops token webhook-key` shows it.")
+    webhook: str | None = Field(None, pattern=r"^https?://\S+$", max_length=2000, description="Where each order (stage, version), each answer to a request and (with `feedback: {webhook: true}`) each vote is posted, signed with the agent's own key: `aiops token webhook-key` shows it.")
     outputs: OutputsSpec = Field(default_factory=OutputsSpec)
     data: DataSpec = Field(default_factory=DataSpec)
     reactions: ReactionsSpec = Field(default_factory=ReactionsSpec)
