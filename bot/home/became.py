@@ -16,7 +16,7 @@ from bot.quality.changes import changes_of
 from bot.tables import Agent, FollowUp, Output, RegressionCase, Vote
 
 BACK = timedelta(days=90)
-MOST = 60  # of the newest reports
+MOST = 40  # of the newest reports
 FEW = 2
 _ORDER = ("fixed", "worked", "changed", "counted")
 

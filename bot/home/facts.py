@@ -10,7 +10,7 @@ from bot.feedback.messages import Shown
 from bot.lists.messages import Item
 from bot.requests.messages import RequestView
 
-COUNTED = 1000  # somebody's ratings are counted so far; who gave more is told "more than"
+COUNTED = 500  # somebody's ratings are counted so far; who gave more is told "more than"
 
 
 @dataclass(frozen=True)
