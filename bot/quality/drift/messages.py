@@ -120,7 +120,7 @@ def reach_words(source: Source, reviews_per_day: int, drop: float = DROP) -> str
         return f"The baseline {who} is too small to watch for drift: it has {source.baseline_n} judged outputs, and {BASELINE_N} are needed; `/aiops baseline` measures a new one"
     if reach.needed is None:
         return f"The baseline {who} ({source.baseline_n} outputs) is too uncertain to notice {points}: measure it anew over more outputs (`/aiops baseline`)"
-    rate = f"{reach.per_day:.0f}" if reach.per_day >= 10 else f"{reach.per_day:.1f}"
+    rate = f"{reach.per_day:.0f}" if reach.per_day >= 10 else f"{reach.per_day:.1f}".removesuffix(".0")
     if reach.enough and reach.days is not None:
         return f"Drift {who} is watched: at {rate} judged outputs a day {points} is noticed in about {plural(max(round(reach.days), 1), 'day')}"
     about = f"takes about {plural(round(reach.days), 'day')} to notice" if reach.days is not None and reach.days < 1000 else "would not be noticed"
@@ -132,7 +132,7 @@ def remedy_words(source: str, reach: Reach, reviews_per_day: int) -> str:
     assert reach.needed is not None
     if source != "people":
         return f"Report more {source} to see it sooner"
-    sample = reviews_per_day + max(reach.needed - int(reach.per_day), 1)
+    sample = reviews_per_day + max(reach.needed - round(reach.per_day), 1)
     if sample > MOST_REVIEWS:
         return "That is more than people can be asked to judge: let evaluations judge every output beside them"
     return f"To sample more for review, write `reviews: {{per_day: {sample}}}` in its entry of aiops.yml"
