@@ -204,14 +204,13 @@ def peer(name: str, folder: Path, seconds: float, connections: int) -> dict[str,
         begin = time.perf_counter()
         told = send(f"http://127.0.0.1:{port}", "protobuf", seconds, connections, headers)
         if name == "phoenix":  # answered before they are stored: wait until no more come
-            stored, still = -1, 0
-            while still < 3 and time.perf_counter() - begin < seconds + 40:
+            sent, stored, last = told["spans"], 0, begin
+            while stored < sent and time.perf_counter() - max(last, begin + seconds) < 20:
                 now = counted(db, count)
-                still = still + 1 if now == stored else 0
                 if now != stored:
                     stored, last = now, time.perf_counter()
-                time.sleep(0.3)
-            told["spans"], told["rate"] = stored, stored / (last - begin)
+                time.sleep(0.2)
+            told["spans"], told["rate"] = stored, stored / max(last - begin, 0.001)
         else:
             told["spans"] = counted(db, count)
             told["rate"] = told["spans"] / told["seconds"]

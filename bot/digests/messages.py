@@ -13,9 +13,9 @@ from bot.digests.rules import Asked, Report, day_name, headline, is_fine, needs_
 from bot.quality.rules import Verdict, percent
 from bot.quality.words import (
     FEW,
+    cost_words,
     counts_words,
     joined,
-    money_words,
     ms_words,
     other_figure,
     plural,
@@ -112,7 +112,7 @@ def work_line(report: Report) -> str:
     else:
         parts.append("no runs reported")
     parts.append(f"95% of runs within {ms_words(report.p95_ms)}" if report.p95_ms is not None else "latency not reported")
-    parts.append(f"cost {money_words(report.costs)}" if money_words(report.costs) else "cost not reported")
+    parts.append(f"cost {told}" if (told := cost_words(report.costs, report.guessed)) else "cost not reported")
     return " · ".join(parts)
 
 

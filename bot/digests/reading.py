@@ -137,6 +137,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 failed=total.failed,
                 p95_ms=total.latency(0.95),
                 costs=total.costs,
+                guessed=total.guessed,
                 judged=judged.n,
                 judged_share=judged.share,
                 year=now.astimezone(zone_named(agent.zone)).year,

@@ -138,6 +138,7 @@ class Report:
     failed: int = 0
     p95_ms: float | None = None
     costs: dict[str, int] = field(default_factory=dict)  # nano-units by currency
+    guessed: int = 0  # nano-dollars of the costs that are by list prices
     judged: int = 0  # outputs of the covered days judged so far
     judged_share: float | None = None
     silent_since: str | None = None  # ISO time of its last sign of life

@@ -30,7 +30,10 @@ def count(counts: Counts, accepted: Sequence[Item]) -> None:
     for item in accepted:
         event, agent = item.event, item.agent
         if isinstance(event, Run):
-            _count_run(counts.bucket(agent.id, agent.zone, event.at), event, item.ms)
+            bucket = counts.bucket(agent.id, agent.zone, event.at)
+            _count_run(bucket, event, item.ms)
+            if item.more is not None and event.cost is not None and "cost_estimated" in item.more:
+                add_to(bucket, counting.COST_GUESSED, 1, event.cost.amount)
         elif isinstance(event, OutcomeEvent):
             counts.add(agent.id, agent.zone, counting.outcome_metric(event.result), event.at, 1, event.seconds or 0)
         elif isinstance(event, CostEvent):
@@ -72,3 +75,5 @@ def recount(counts: Counts, run: RunRow, zone: str, sign: int) -> None:
             add_to(bucket, metric, sign, sign * tokens)
     if run.nano is not None and run.currency is not None:
         add_to(bucket, _cost_metric(run.currency), sign, sign * run.nano, _cost_bin(run.nano))
+        if "cost_estimated" in (run.extra or {}):
+            add_to(bucket, counting.COST_GUESSED, sign, sign * run.nano)

@@ -25,6 +25,7 @@ OUTPUTS = "outputs"  # outputs that arrived; a stub made by an early rating is n
 TOKENS_INPUT = "tokens.input"  # sum: tokens (n: the runs that said so)
 TOKENS_CACHED = "tokens.cached"
 TOKENS_OUTPUT = "tokens.output"
+COST_GUESSED = "guessed.USD"  # the part of cost.USD that is by list prices, because the agent did not say
 INPUTS_REJECTED = "inputs.rejected"  # sum: inputs a run could not read
 RATINGS_GOOD = "ratings.good"  # thumbs as they came, also changed ones; quality is not computed from them
 RATINGS_BAD = "ratings.bad"
@@ -57,7 +58,7 @@ BUCKET_SECONDS = 300
 TALLIES_KEPT = timedelta(days=9)
 
 # Kept by the day only: nobody asks for them within the hour, and every row costs the intake.
-_BY_DAY_ONLY = ("tokens.", "quality")  # the first 7 letters of their names
+_BY_DAY_ONLY = ("tokens.", "quality", "guessed")  # the first 7 letters of their names
 
 
 def outcome_metric(result: str) -> str:

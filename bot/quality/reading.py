@@ -69,6 +69,11 @@ class Totals:
         """Nano-units by currency."""
         return {metric[5:]: total for metric, (_, total) in sorted(self.counters.items()) if metric.startswith("cost.") and total}
 
+    @property
+    def guessed(self) -> int:
+        """Nano-dollars of `costs` that are by list prices, because the agent did not say."""
+        return self.counters.get(counting.COST_GUESSED, (0, 0))[1]
+
     def latency(self, share: float) -> float | None:
         """Milliseconds below which `share` of the runs took; None where none said."""
         return percentile(self.bins.get(counting.RUN_MS, {}), share)

@@ -93,6 +93,15 @@ def money_words(nano_by_currency: Mapping[str, int]) -> str:
     return " and ".join(told)
 
 
+def cost_words(nano_by_currency: Mapping[str, int], guessed: int) -> str:
+    """The money, and how much of it is only estimated: `$4.12 (estimated by list prices)`, `$4.12 ($1.00 of it estimated by list prices)`."""
+    told = money_words(nano_by_currency)
+    if not told or guessed <= 0:
+        return told
+    part = "" if guessed >= sum(nano_by_currency.values()) else f"{money_words({'USD': guessed})} of it "
+    return f"{told} ({part}estimated by list prices)"
+
+
 def share_words(part: int, whole: int) -> str:
     """`0.9%` of a count, with one decimal only where it is small."""
     if not whole:

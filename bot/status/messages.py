@@ -12,9 +12,9 @@ from bot.charts.values import Chart, place
 from bot.charts.words import alt, sparkline
 from bot.quality.rules import Score, Verdict, percent
 from bot.quality.words import (
+    cost_words,
     counts_words,
     joined,
-    money_words,
     ms_words,
     other_figure,
     plural,
@@ -175,7 +175,7 @@ def _sections(found: Depth) -> list[tuple[str, list[str]]]:
     work.append(f"{week.failed:,} of {plural(week.runs, 'run')} failed ({share_words(week.failed, week.runs)})" if week.runs else "No runs reported")
     fifty, ninety_five = week.latency(0.5), week.latency(0.95)
     work.append(f"Half of the runs took less than {ms_words(fifty)}, 95% less than {ms_words(ninety_five)}" if fifty is not None else "Latency not reported")
-    work.append(f"Cost: {money_words(week.costs)}" if money_words(week.costs) else "Cost not reported")
+    work.append(f"Cost: {told}" if (told := cost_words(week.costs, week.guessed)) else "Cost not reported")
     if found.handing:
         work.append(f"To people: it {found.handing}")
     sections.append(("Work", work))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bot.quality.words import cost_words
 from bot.tables import Change, Output, Run, Span, UnownedAgent
 from tests.telemetry.conftest import Wire, capture
 
@@ -45,6 +46,8 @@ def check_figures(wire: Wire, name: str) -> None:
     counted = wire.totals()
     assert (counted.runs, counted.failed) == (runs, failed)
     assert (counted.sum("tokens.input"), counted.sum("tokens.cached"), counted.sum("tokens.output"), counted.sum("cost.USD")) == (read, cached, wrote, nano)
+    assert counted.guessed == (nano if estimated else 0)
+    assert ("estimated by list prices" in cost_words(counted.costs, counted.guessed)) == estimated
 
 
 async def test_what_a_pydantic_ai_run_tells(wire: Wire) -> None:

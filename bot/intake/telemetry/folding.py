@@ -42,6 +42,7 @@ LARGE = 500  # spans from which on a trace is not made anew with every export
 OURS = "otlp"  # how the content of our runs begins
 StageName = Literal["shadow", "assisted", "autonomous", "suspended", "retired"]
 STAGES: dict[str, StageName] = {"shadow": "shadow", "assisted": "assisted", "autonomous": "autonomous", "suspended": "suspended", "retired": "retired"}
+MORE = frozenset(["source", "cost_estimated", "tools", "models", "prompt", "index", "called_by"])  # what `more_of` may say
 REPEATS = 3  # runs with the same instructions before they count as a prompt: some write the date into them
 
 
@@ -189,7 +190,8 @@ def _correct(work: Work, old: Run, run: Made, ref: AgentRef, trace_id: str) -> N
     tokens, cost = event.tokens, event.cost
     old.tokens_in, old.tokens_cached, old.tokens_out = (tokens.input, tokens.cached, tokens.output) if tokens else (None, None, None)
     old.nano, old.currency = (cost.amount, cost.currency) if cost else (None, None)
-    old.extra = {**(old.extra or {}), "started_at": moment(run.root.start).isoformat(), **(item.more or {})}
+    kept = {key: value for key, value in (old.extra or {}).items() if key not in MORE}
+    old.extra = {**kept, "started_at": moment(run.root.start).isoformat(), **(item.more or {})}
     recount(work.counts, old, ref.zone, 1)
 
 
