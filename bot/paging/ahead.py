@@ -13,6 +13,7 @@ from bot.known import learn
 from bot.outbox import flows as outbox
 from bot.paging.rules import FLAPS_WITHIN
 from bot.people.flows import look_people_ahead
+from bot.quiet.reading import live_covers
 from bot.tables import Agent, Call, Change, Check, Climb, Incident, Page, Problem, Stage, StageOrder
 
 UNCHANGED = "agents without changes"
@@ -48,6 +49,7 @@ def look_ahead_to_open(tx: Session, now: datetime, checks: Sequence[Check]) -> N
     for check_id, at in tx.execute(select(Problem.check_id, Problem.opened_at).where(Problem.check_id.in_(mine), Problem.opened_at > now - FLAPS_WITHIN)):
         openings[check_id or 0].append(at)
     learn(tx, "openings", openings)
+    live_covers(tx, now)  # kept for the transaction; asked now, while nothing waits to be written
     look_people_ahead(tx, now)
     look_owners_ahead(tx, ids)
     out = select(Page.id).where(Page.resolved_at.is_(None), Page.test.is_(False))
