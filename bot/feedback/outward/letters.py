@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -10,12 +11,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.agents.leaving import feedback_of
 from bot.db import wake
 from bot.feedback.outward.places.known import targets_of
+from bot.marks import mark_of
 from bot.tables import Agent, FeedbackLetter, Mark
 
 LOOP = "feedback out"
@@ -92,12 +95,12 @@ def outputs_merged(tx: Session, now: datetime, gone_id: int, kept_id: int) -> No
 
 def salt_of(tx: Session) -> str:
     """Random, made once for this database: with it alone can a pseudonym be led back to a person."""
-    mark = tx.get(Mark, SALT)
-    if mark is None:
-        mark = Mark(name=SALT, value={"salt": secrets.token_hex(32)})
-        tx.add(mark)
-        tx.flush()
-    return str(mark.value["salt"])
+    found = mark_of(tx, SALT)
+    if not found:
+        with contextlib.suppress(IntegrityError), tx.begin_nested():  # another process may make it in the same moment: the first one counts
+            tx.add(Mark(name=SALT, value={"salt": secrets.token_hex(32)}))
+        found = mark_of(tx, SALT)
+    return str(found["salt"])
 
 
 def key_of(salt: str, *about: object) -> str:
