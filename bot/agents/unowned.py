@@ -29,11 +29,11 @@ LONGEST = timedelta(days=366)
 Finder = Callable[[str, str], int | None]  # (service, agent's name) -> the agent of the registry it belongs to by now
 
 
-def count_nobody(tx: Session, now: datetime, names: Collection[tuple[str, str]]) -> None:
-    """One more trace of each of these (service, agent's name)."""
+def count_nobody(tx: Session, now: datetime, names: Collection[tuple[str, str]], *, traces: int = 1) -> None:
+    """One more trace of each of these (service, agent's name); `traces` 0 for what only sends metrics or logs."""
     by_name: dict[tuple[str, str], int] = {}
     for name in names:
-        by_name[name] = by_name.get(name, 0) + 1
+        by_name[name] = by_name.get(name, 0) + traces
     wanted = select(UnownedAgent.service, UnownedAgent.agent_name).where(or_(*((UnownedAgent.service == s) & (UnownedAgent.agent_name == a) for s, a in by_name)))
     known = {(row.service, row.agent_name) for row in tx.execute(wanted)}
     room = MOST_NAMES - int(tx.scalar(select(func.count()).select_from(UnownedAgent)) or 0)

@@ -39,7 +39,7 @@ def unowned(row: Unowned, zone: str) -> Message:
         by = f" by {escape(row.ignored_by)}" if row.ignored_by else ""
         said = f"{name}, an unowned agent, is set aside{by} until {_day(row.ignored_until, zone)}. If it still runs then, I ask again."
         return Message(said, [section(said), actions(button("Register", "unowned.register", f"unowned:{row.id}", label=f"Register {name_of(row.service, row.agent)}"))])
-    often = "1 run" if row.traces == 1 else f"{row.traces:,} runs"
+    often = "1 run" if row.traces == 1 else f"{row.traces:,} runs" if row.traces else "metrics or logs, no runs,"
     where = " and ".join(part for part in (f"service `{_code(row.service)}`" if row.service else "", f"agent `{_code(row.agent)}`" if row.agent else "") if part) or "traffic without a name"
     said = f"Unowned agent: {name} works here, and nobody answers for it."
     how = f"I know it from its telemetry ({where}): {often} since {_day(row.first_at, zone)}, the last on {_day(row.last_at, zone)}. I count it and keep nothing of what it says."

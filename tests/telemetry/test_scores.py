@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from bot.tables import Agent, Evaluation, Output, Run
+from bot.tables import Agent, Evaluation, Output, Run, UnownedAgent
 from tests.telemetry.conftest import Wire, capture
 from tests.telemetry.made import Export, evaluation, metric
 
@@ -115,5 +115,9 @@ async def test_a_coding_agent_s_cost_and_decisions_by_metrics_and_by_logs(wire: 
     await wire.settle()
     counted = wire.totals()
     assert (counted.sum("cost.USD"), counted.n("outcomes.accepted"), counted.n("outcomes.overridden")) == (2_250_000_000, 3, 3)
+    for _ in range(2):
+        await wire.send(metric(now, "claude_code.cost.usage", 1.0, began=began, unit="USD", service="claude-code"), "metrics")
+    (stranger,) = wire.rows(UnownedAgent)
+    assert (stranger.service, stranger.traces) == ("claude-code", 0)
     answer = await wire.send(metric(now, "claude_code.cost.usage", float("nan"), began=began, unit="USD"), "metrics")
     assert b"finite" in answer.content

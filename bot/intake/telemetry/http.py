@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from starlette.routing import Route
 
+from bot.agents.unowned import count_nobody
 from bot.clock import Clock
 from bot.db import is_outage
 from bot.intake.bodies import BadBody, SenderLeft, read_body
@@ -20,10 +22,11 @@ from bot.intake.telemetry.heard import BadExport
 from bot.intake.telemetry.owners import OwnersBook, View
 from bot.intake.telemetry.reading import Read, Reader
 from bot.intake.telemetry.storing import store_parts
-from bot.lanes import Lanes, LanesClosed
+from bot.lanes import Lanes, LanesClosed, Urgency
 
 log = structlog.get_logger(__name__)
 
+NOTED = timedelta(minutes=10)
 SLICE = 100  # spans read before the loop may do something else
 IN_FLIGHT = 128 * 1024 * 1024  # bytes of bodies being read at the same time
 LARGE = 1024 * 1024  # bodies from here on are read one after another: their messages take several times as much memory
@@ -42,6 +45,8 @@ class Telemetry:
         self.clock = clock
         self.doors = doors
         self.most = most  # bytes of one export after inflating
+        self._lanes = lanes
+        self._noted: dict[tuple[str, str], datetime] = {}
         self.owners = OwnersBook(lanes, clock)
         self.groups = Groups(lanes, clock, store_parts)
         self.accepted = {"traces": 0, "logs": 0, "metrics": 0}  # since the process started, for /metrics
@@ -65,10 +70,22 @@ class Telemetry:
             for part in read.parts:
                 if part.refused:
                     read.refuse(part.refused)
+        if signal != "traces":
+            await self._note_nobody(read.nobody)
         refused = sum(read.refused.values())
         self.accepted[signal] += read.total - refused
         self.refused += refused
         return read
+
+    async def _note_nobody(self, names: set[tuple[str, str]]) -> None:
+        """Traces are counted as runs are made of them; who sends only metrics or logs is noted once in ten minutes."""
+        now = self.clock.now()
+        fresh = sorted(name for name in names if name not in self._noted or now - self._noted[name] >= NOTED)
+        if fresh:
+            if len(self._noted) > 10_000:
+                self._noted.clear()
+            self._noted.update(dict.fromkeys(fresh, now))
+            await self._lanes.write(lambda tx: count_nobody(tx, now, fresh, traces=0), urgency=Urgency.INTAKE)
 
     async def _read(self, signal: str, kind: str, body: bytes, view: View) -> Read:
         reader = Reader(view, self.clock.now())
