@@ -179,6 +179,7 @@ WORDS = {
     "close": "close",
     "done": "done 1",
     "followup": "followup <@U0OMAR> write a test",
+    "follow-up": "follow-up <@U0OMAR> write a test",
     "followups": "followups reopen 1 because",
     "gap": "gap support-triage",
     "gaps": "gaps",
