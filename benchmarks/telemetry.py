@@ -41,7 +41,7 @@ from bot.people.tokens import mint_token
 
 PEERS = ROOT / "var" / "telemetry-peers"
 SPANS = 512  # of one export: the batch processor's default
-MARK = b"trace999999"  # begins every trace id; each export gets a number of its own there
+MARK, SPAN = b"trace999999", b"s9999"  # begin every trace and span id; each export gets a number of its own there (Phoenix keeps a span id once)
 PACKAGES = ("mlflow", "arize-phoenix")
 BARS = {"protobuf": 10.0, "json": 5.0}
 MEMORY_BAR = 300  # MB
@@ -63,8 +63,8 @@ def export() -> ExportTraceServiceRequest:
     for number in range(SPANS):
         trace, place = divmod(number, 8)
         trace_id = MARK + f"{trace:05d}".encode()
-        root = f"{trace * 8:08d}".encode()
-        span = scope.spans.add(trace_id=trace_id, span_id=f"{number:08d}".encode(), parent_span_id=root if place else b"", start_time_unix_nano=now - 2_000_000_000 + place * 100_000_000, end_time_unix_nano=now - 1_000_000_000 + place * 1_000_000)
+        root, span_id = (SPAN + f"{n:03d}".encode() for n in (trace * 8, number))
+        span = scope.spans.add(trace_id=trace_id, span_id=span_id, parent_span_id=root if place else b"", start_time_unix_nano=now - 2_000_000_000 + place * 100_000_000, end_time_unix_nano=now - 1_000_000_000 + place * 1_000_000)
         common = {"gen_ai.agent.name": "agent-0", "gen_ai.conversation.id": f"conversation-{trace}", "gen_ai.provider.name": "openai"}
         if place == 0:
             span.name = "invoke_agent agent-0"
@@ -100,14 +100,16 @@ def bodies(kind: str) -> Iterator[bytes]:
                 if name in span:
                     span[name] = base64.b64decode(span[name]).hex()
             span["kind"] = 3
-        body, mark = json.dumps(told).encode(), MARK.hex().encode()
+        body = json.dumps(told).encode()
     else:
-        body, mark = request.SerializeToString(), MARK
+        body = request.SerializeToString()
     number = 0
     while True:
         number += 1
-        fresh = f"trace{number:06d}".encode()
-        yield body.replace(mark, fresh.hex().encode() if kind == "json" else fresh)
+        made = body
+        for mark, fresh in ((MARK, f"trace{number:06d}".encode()), (SPAN, f"s{number:04d}".encode())):
+            made = made.replace(mark.hex().encode(), fresh.hex().encode()) if kind == "json" else made.replace(mark, fresh)
+        yield made
 
 
 # The sender (its own process)
