@@ -6,21 +6,19 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from bot.blocks import Block, Message, actions, button, context, mention, modal, section
+from bot.blocks import Message, context, mention, modal, section
 from bot.charts.dress import holds_chart
 from bot.clock import Clock
 from bot.lanes import Lanes, Urgency
@@ -29,14 +27,13 @@ from bot.outbox.charting import Charts
 from bot.people.directory import Team
 from bot.people.flows import Actor, Refused, actor_of, find_person, require, roles_of
 from bot.people.rules import Act
-from bot.routes.slack import word_of
 from bot.surface import reading
-from bot.surface.press import FORM, Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
+from bot.surface.answering import NOTE, Answers, from_home, words_of
+from bot.surface.press import Answer, Ask, Gone, Handler, Mend, Press, Quiet, Surface, Tell
 from bot.tables import Person, SeenSlack
 
 log = structlog.get_logger(__name__)
 
-_NOTE = "Please note"
 _OOPS = "Something went wrong on our side and nothing was saved. Please press again; if it stays so, tell whoever runs aiops-bot."
 
 
@@ -56,7 +53,7 @@ class Edge:
         self.client = client
         self.team = team
         self.identify = identify
-        self.charts = charts or Charts(lanes, clock, None)
+        self.answers = Answers(client, charts or Charts(lanes, clock, None))
         self._under_way: set[asyncio.Task[Any]] = set()
         surface.add(actions={"surface.share": self._share})
 
@@ -142,22 +139,22 @@ class Edge:
     async def _on_action(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
         answer, press = await self._take(body, reading.read_action, self.surface.actions, lost="This button is from an older message and no longer does anything. Look for the newest one.")
         await ack()
-        await self._answer(answer, press, body, respond)
-        if self.surface.home is not None and press is not None and _from_home(body):
+        await self.answers.answer(answer, press, body, respond)
+        if self.surface.home is not None and press is not None and from_home(body):
             await self.surface.home.pressed(press.actor)
 
     async def _on_shortcut(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
         answer, press = await self._take(body, reading.read_shortcut, self.surface.shortcuts, lost="This shortcut is not one of mine.")
         await ack()
-        await self._answer(answer, press, body, respond)
+        await self.answers.answer(answer, press, body, respond)
 
     async def _on_command(self, body: dict[str, Any], ack: Any, respond: Any) -> None:
         answer, press = await self._take(body, reading.read_command, self.surface.words)
         if isinstance(answer, Tell) and not holds_chart(answer.message.blocks):
-            await ack(response_type="ephemeral", **_words(answer, press))
+            await ack(response_type="ephemeral", **words_of(answer, press))
             return
         await ack()
-        await self._answer(answer, press, body, respond)
+        await self.answers.answer(answer, press, body, respond)
 
     async def _on_view(self, body: dict[str, Any], ack: Any) -> None:
         answer, _ = await self._take(body, reading.read_view, self.surface.views, lost="This form is from an older version. Please open it again.")
@@ -166,7 +163,7 @@ class Edge:
         elif isinstance(answer, Ask):
             await ack(response_action="push" if answer.how == "push" else "update", view=answer.view)
         elif isinstance(answer, Tell):
-            blocks = self.charts.plainly(answer.message.blocks) or [section(answer.message.text)]
+            blocks = self.answers.charts.plainly(answer.message.blocks) or [section(answer.message.text)]
             await ack(response_action="update", view=modal(answer.heading, blocks, callback_id="surface.told", close="Close"))
         else:
             await ack()
@@ -181,7 +178,7 @@ class Edge:
         if self._is_spoken_to(event):
             answer, press = await self._take(body, self._read_mention, self.surface.words)
             await ack()
-            await self._answer_in_channel(answer, press)
+            await self.answers.in_channel(answer, press)
             return
         handlers = self.surface.events.get(kind, [])
         now = self.clock.now()
@@ -222,7 +219,7 @@ class Edge:
             if handler is None and handlers is self.surface.words:
                 handler = handlers[""]
             if handler is None:
-                return Tell(Message(lost), heading=_NOTE), press
+                return Tell(Message(lost), heading=NOTE), press
             chosen, asked = handler, press
 
             def work(tx: Session) -> Answer:
@@ -232,96 +229,10 @@ class Edge:
 
             return await self.lanes.write(work, urgency=Urgency.PRESS), press
         except Refused as refused:
-            return Tell(Message(str(refused)), heading=_NOTE), press
+            return Tell(Message(str(refused)), heading=NOTE), press
         except Exception:
             log.exception("press failed", name=press.name if press else None)
-            return Tell(Message(_OOPS), heading=_NOTE), press
-
-    # --- answers: losing one loses no state ------------------------------------------------------------------------
-
-    async def _answer(self, answer: Answer, press: Press | None, body: dict[str, Any], respond: Any) -> None:
-        try:
-            if isinstance(answer, Tell) and press is not None:
-                if body.get("response_url") or body.get("response_urls"):
-                    await self._respond(answer, press, respond)
-                elif press.view_id:
-                    await self._tell_in_window(answer, body)
-                else:
-                    await self._answer_in_channel(answer, press)
-            elif isinstance(answer, Gone):
-                await respond(delete_original=True)
-            elif isinstance(answer, Ask):
-                await self._ask(answer, press, body)
-        except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
-            log.warning("answer not shown", error=_named(error), name=press.name if press else None)
-            if isinstance(answer, Ask):
-                with suppress(Exception):
-                    await respond(response_type="ephemeral", replace_original=False, text="Slack did not open the form in time. Please press again.")
-
-    async def _respond(self, answer: Tell, press: Press, respond: Any) -> None:
-        words = _words(answer, press)
-
-        async def say(blocks: list[Block]) -> Any:
-            shown = {**words, "blocks": blocks} if blocks else words
-            return await respond(response_type="ephemeral", replace_original=answer.replace, thread_ts=_thread(press), **shown)
-
-        await self.charts.through(words.get("blocks") or [], say, lambda said: "invalid_blocks" in str(getattr(said, "body", "")))
-
-    async def _tell_in_window(self, answer: Tell, body: dict[str, Any]) -> None:
-        """In a window of its own: over the form that is open, or over App Home. Pictures follow, as a press waits three seconds only."""
-        blocks = answer.message.blocks or [section(answer.message.text)]
-
-        def window(shown: list[Block]) -> dict[str, Any]:
-            return modal(_NOTE, shown, callback_id="surface.told", close="Close")
-
-        opening = self.client.views_open if _from_home(body) else self.client.views_push
-        opened = await opening(trigger_id=body["trigger_id"], view=window(self.charts.plainly(blocks)))
-        view_id = str((opened.get("view") or {}).get("id") or "")
-        if not holds_chart(blocks) or not view_id:
-            return
-
-        async def update(shown: list[Block]) -> str:
-            try:
-                await self.client.views_update(view_id=view_id, view=window(shown))
-            except SlackApiError as error:
-                return word_of(error)
-            return ""
-
-        await self.charts.through(blocks, update, lambda error: error == "invalid_arguments", native=False)
-
-    async def _ask(self, answer: Ask, press: Press | None, body: dict[str, Any]) -> None:
-        if answer.how == "update" and press is not None and press.view_id and not _from_home(body):
-            await self.client.views_update(view_id=press.view_id, view=answer.view)
-        elif answer.how == "push" and not _from_home(body):
-            await self.client.views_push(trigger_id=body["trigger_id"], view=answer.view)
-        else:
-            await self.client.views_open(trigger_id=body["trigger_id"], view=answer.view)
-
-    async def _answer_in_channel(self, answer: Answer, press: Press | None) -> None:
-        """A mention has no response_url: answer that person where they spoke."""
-        if press is None or press.channel is None:
-            return
-        if isinstance(answer, Ask):
-            said = "This takes a few words more, in a form: press here."
-            answer = Tell(Message(said, [section(said), actions(button("Open the form", FORM, " ".join([press.name, *press.words])[:2000], style="primary"))]))
-        if not isinstance(answer, Tell):
-            return
-        words, channel = _words(answer, press), press.channel
-
-        async def say(blocks: list[Block]) -> str:
-            shown = {**words, "blocks": blocks} if blocks else words
-            try:
-                if channel.startswith("D"):
-                    await self.client.chat_postMessage(channel=channel, thread_ts=press.thread_ts, unfurl_links=False, **shown)
-                else:
-                    await self.client.chat_postEphemeral(channel=channel, user=press.actor.slack_id or "", thread_ts=press.thread_ts, **shown)
-            except (SlackApiError, SlackClientError, OSError, TimeoutError) as error:
-                return _named(error)
-            return ""
-
-        error = await self.charts.through(words.get("blocks") or [], say, lambda error: error == "invalid_blocks")
-        if error:
-            log.warning("answer not shown", error=error, name=press.name)
+            return Tell(Message(_OOPS), heading=NOTE), press
 
     async def _show_home(self, event: dict[str, Any]) -> None:
         if self.surface.home is None or event.get("tab") not in (None, "home"):
@@ -353,25 +264,6 @@ def forget_old(tx: Session, before: datetime) -> int:
     return int(tx.execute(delete(SeenSlack).where(SeenSlack.at < before)).rowcount)  # type: ignore[attr-defined]
 
 
-def _words(answer: Tell, press: Press | None) -> dict[str, Any]:
-    blocks = list(answer.message.blocks)
-    if answer.share and press is not None and press.came_from == "command":
-        blocks = blocks or [section(answer.message.text)]
-        again = " ".join((press.name, *press.words)).strip()
-        blocks = [*blocks[:49], actions(button("Share in this channel", "surface.share", again[:2000] or "help"))]
-    return {"text": answer.message.want()["text"], **({"blocks": blocks} if blocks else {})}
-
-
-def _from_home(body: dict[str, Any]) -> bool:
-    """Whether it was pressed in App Home: no window is open there that another could be put on."""
-    return bool((body.get("view") or {}).get("type") == "home")
-
-
-def _thread(press: Press) -> str | None:
-    """The thread that was pressed in, so that the answer appears there; none for the first message of one, which people read in the channel."""
-    return press.thread_ts if press.thread_ts != press.message_ts else None
-
-
 def _known(tx: Session, slack_id: str) -> Actor | None:
     person = find_person(tx, slack_id)
     return actor_of(person) if person is not None and person.seen_at is not None else None
@@ -385,5 +277,3 @@ def _first_time(tx: Session, key: str | None, now: datetime) -> bool:
     return done.first() is not None
 
 
-def _named(error: BaseException) -> str:
-    return word_of(error) if isinstance(error, SlackApiError) else type(error).__name__
