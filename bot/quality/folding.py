@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,19 +16,16 @@ from bot.agents.spec import AgentSpec, WorkspaceSpec
 from bot.calendars import day_before, day_bounds, local_day, parse_working_days
 from bot.db import is_standstill
 from bot.lanes import Lanes
-from bot.quality import counting
 from bot.quality.baselines import due_baselines, freeze
-from bot.quality.capping import Voters, cap_as_written, heavy_voters
 from bot.quality.drift.messages import Change, short_words
 from bot.quality.drift.reading import open_changes
-from bot.quality.facts import Days, Frozen, Seen, facts_of, window_of
+from bot.quality.facts import Frozen, Seen, facts_of, window_of
 from bot.quality.gathering import gather_all
+from bot.quality.looking import Found, drawn, load, note_voters, signs
 from bot.quality.marks import CLAIMED, STILL_CLAIMED
-from bot.quality.reading import METRIC_OF, Totals, add_row
 from bot.quality.rules import DEFAULT_TARGET, LONGER, Standing, distrusted, judge, silent_from
-from bot.quality.sprints import QUARTER, sprint_days
 from bot.quality.weights import Pick
-from bot.tables import Agent, AgentNow, Baseline, Day, Drawn, Output, Run, Stage
+from bot.tables import Agent, AgentNow, Baseline, Stage
 from bot.tables.table import Table
 
 log = structlog.get_logger(__name__)
@@ -36,10 +33,6 @@ log = structlog.get_logger(__name__)
 BATCH = 50  # agents of one step: measured about 2 ms of looking each on a busy 2-core machine
 STEPS_ASIDE = timedelta(minutes=5)  # more than STILL_CLAIMED
 STOPPED = ("suspended", "retired")
-_PLAIN = (
-    counting.RUNS, counting.RUNS_FAILED, counting.OUTPUTS, counting.RATINGS_GOOD, counting.RATINGS_BAD,
-    counting.OUTPUTS_SHOWN, counting.QUALITY_PEOPLE_SHOWN, *counting.AGREEMENT, *METRIC_OF.values(),
-)  # fmt: skip
 
 
 class Folding:
@@ -119,10 +112,10 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
         return {}
     workspace = workspace_of(tx)
     agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_(claim.rows)))}
-    signs = _signs(tx, agents)
-    counters = _load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
-    _note_voters(tx, counters, agents)
-    drawn = _drawn(tx, counters)
+    seen_at = signs(tx, agents)
+    counters = load(tx, {agent.id: local_day(now, agent.zone) for agent in agents.values()})
+    note_voters(tx, counters, agents)
+    picked = drawn(tx, counters)
     frozen: dict[int, dict[str, Frozen]] = {agent_id: {} for agent_id in agents}
     for each in tx.scalars(select(Baseline).where(Baseline.agent_id.in_(agents), Baseline.current)):
         frozen[each.agent_id][each.source] = Frozen(each.share, each.n, each.label, each.first_day, each.last_day)
@@ -132,7 +125,7 @@ def decide(tx: Session, now: datetime, claim: Claim) -> dict[int, Folded]:
     for agent in agents.values():
         try:
             # What one agent's oddity breaks leaves the others' folds whole.
-            found = Found(*signs[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id), drawn.get(agent.id, []), drifts=tuple(drifts.get(agent.id, ())))
+            found = Found(*seen_at[agent.id], counters[agent.id], frozen[agent.id], stages.get(agent.id), picked.get(agent.id, []), drifts=tuple(drifts.get(agent.id, ())))
             decided[agent.id] = _fold(tx, now, claim.rows[agent.id][1], agent, workspace, found)
         except Exception as error:
             if is_standstill(error):
@@ -183,36 +176,6 @@ def _notice(tx: Session, now: datetime) -> bool:
     if fresh:
         tx.execute(insert(AgentNow), [{"agent_id": agent_id, "dirty_at": now} for agent_id in fresh])
     return bool(changed or fresh)
-
-
-def _signs(tx: Session, agents: Iterable[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
-    """When each agent last brought an output, and a run."""
-    output = select(Output.occurred_at).where(Output.agent_id == Agent.id, Output.known).order_by(Output.occurred_at.desc()).limit(1)
-    run = select(Run.occurred_at).where(Run.agent_id == Agent.id).order_by(Run.occurred_at.desc()).limit(1)
-    rows = tx.execute(select(Agent.id, output.correlate(Agent).scalar_subquery(), run.correlate(Agent).scalar_subquery()).where(Agent.id.in_(list(agents))))
-    return {agent_id: (last_output, last_run) for agent_id, last_output, last_run in rows}
-
-
-@dataclass
-class Counted:
-    """The counters of one agent: plain ones by day, today's and yesterday's with their histograms."""
-
-    today: str
-    days: Days
-    recent: dict[str, Totals]
-
-
-@dataclass
-class Found:
-    """What the database holds of one agent."""
-
-    last_output: datetime | None
-    last_run: datetime | None
-    counted: Counted
-    baselines: dict[str, Frozen]
-    stage: Stage | None
-    drawn: list[Drawn]  # of the last 28 days' outputs
-    drifts: tuple[Change, ...] = ()  # open, and told
 
 
 def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, workspace: WorkspaceSpec, found: Found) -> Folded:
@@ -275,55 +238,6 @@ def _fold(tx: Session, now: datetime, folded_at: datetime | None, agent: Agent, 
         "folded_at": now, "spec_rev": agent.spec_rev, "refresh_at": min(tomorrow, silent) if silent > now else tomorrow,
     }  # fmt: skip
     return Folded(values, agent.slug, due)
-
-
-def _load(tx: Session, todays: dict[int, str]) -> dict[int, Counted]:
-    """The counters of the days shown, in three looks for all agents; `todays` are their local days."""
-    found = {agent_id: Counted(today, Days(), {today: Totals(), day_before(today): Totals()}) for agent_id, today in todays.items()}
-    first, last = day_before(min(todays.values()), LONGER - 1), max(todays.values())
-    quarter = sprint_days(min(todays.values()), QUARTER)[0], sprint_days(last, QUARTER)[1]
-    for span, metrics in (((first, last), _PLAIN), (quarter, tuple(METRIC_OF.values()))):
-        plain = tx.execute(
-            select(Day.agent_id, Day.local_day, Day.metric, func.sum(Day.n), func.sum(Day.sum))
-            .where(Day.agent_id.in_(todays), Day.local_day >= span[0], Day.local_day <= span[1], Day.metric.in_(metrics))
-            .group_by(Day.agent_id, Day.local_day, Day.metric)
-        )
-        for agent_id, day, metric, n, total in plain:
-            found[agent_id].days.add(day, metric, int(n), int(total))
-    shown = {day for each in found.values() for day in each.recent}
-    full = tx.execute(
-        select(Day.agent_id, Day.local_day, Day.metric, Day.bin, func.sum(Day.n), func.sum(Day.sum))
-        .where(Day.agent_id.in_(todays), Day.local_day.in_(shown))
-        .group_by(Day.agent_id, Day.local_day, Day.metric, Day.bin)
-    )
-    for agent_id, day, metric, bin, n, total in full:
-        recent = found[agent_id].recent.get(day)
-        if recent is not None:
-            add_row(recent, metric, bin, int(n), int(total))
-    return found
-
-
-def _note_voters(tx: Session, counters: dict[int, Counted], agents: dict[int, Agent]) -> None:
-    """Who of these agents' people may weigh more than the cap, in the days that scores are told of."""
-    if not counters:
-        return
-    todays = [each.today for each in counters.values()]
-    caps = {agent_id: cap_as_written(agents[agent_id].spec) for agent_id in counters}
-    recent = heavy_voters(tx, caps, [(day_before(min(todays), LONGER - 1), max(todays))])
-    quarter = heavy_voters(tx, caps, [(sprint_days(min(todays), QUARTER)[0], sprint_days(max(todays), QUARTER)[1])])
-    for agent_id, counted in counters.items():
-        counted.days.voters = Voters(caps[agent_id], [*recent[agent_id].heavy, *quarter[agent_id].heavy])
-
-
-def _drawn(tx: Session, counters: dict[int, Counted]) -> dict[int, list[Drawn]]:
-    """What was drawn for review of the outputs of the last 28 days."""
-    found: dict[int, list[Drawn]] = {}
-    if counters:
-        first = day_before(min(each.today for each in counters.values()), LONGER - 1)
-        for row in tx.scalars(select(Drawn).where(Drawn.agent_id.in_(counters), Drawn.output_day >= first)):
-            if row.output_day >= day_before(counters[row.agent_id].today, LONGER - 1):
-                found.setdefault(row.agent_id, []).append(row)
-    return found
 
 
 def _silent_from(agent: Agent, spec: AgentSpec, workspace: WorkspaceSpec, sign: datetime | None) -> datetime:
