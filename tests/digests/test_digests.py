@@ -82,6 +82,7 @@ No output and no run in these days: nothing can be said about them
 *Needed:* <@U0OMAR> to find out why nothing comes
 ---
 🟢 Worth using: *Quote writer* · 95% good (91% to 97%, 120 judged) · 40 outputs
+Better every sprint? Against two weeks ago, 2 with no clear change, 1 with too little to say; against a quarter ago, 3 with too little to say.
 To review: Lea (1 agent) and Omar (2 agents).
 [Reviewed]\
 """)
@@ -90,6 +91,7 @@ Yesterday's output was worth using for 1 of 3 agents; Support triage is not wort
 🔴 Not worth using: Support triage. Lea is needed to find out why its outputs are rated bad, and decide whether people should review them until then.
 ⚫ Silent since Mon 16 Nov 15:05: Invoice reader. Omar is needed to find out why nothing comes.
 🟢 Worth using: Quote writer (40 outputs)
+Better every sprint? Against two weeks ago, 2 with no clear change, 1 with too little to say; against a quarter ago, 3 with too little to say.
 To review: Lea (1 agent) and Omar (2 agents).\
 """)
 
