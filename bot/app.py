@@ -57,7 +57,6 @@ from bot.feedback.outward.trouble import counts as feedback_counts
 from bot.feedback.reviews import review_step
 from bot.handover import flows as handovers
 from bot.handover.retiring import left_over, sweep_step
-from bot.handover.retiring_slack import bringer
 from bot.home.showing import Homes
 from bot.incidents import flows as incidents
 from bot.incidents import reviewing
@@ -239,7 +238,7 @@ class House:
             for event, handler in getattr(room, "EVENTS", {}).items():
                 self.surface.events.setdefault(event, []).append(handler)
         self.surface.add(views=bot.agents.slack.views(self.ids, self.settings.base_url))
-        self.surface.add(views={"handover.bring_back": bringer(self.ids, self.settings.base_url)})
+        self.surface.add(views=bot.handover.slack.views(self.ids, self.settings.base_url))
         review_actions, review_words = reviewing.handlers(self.signer, self.settings.public_url)
         self.surface.add(actions=review_actions, words=review_words)
         self.surface.home = self.homes

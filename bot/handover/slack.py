@@ -14,6 +14,7 @@ from bot.agents.owners import find_named, naming_of
 from bot.agents.reading import agent_by_slug, agents_of, find_agents, is_retired
 from bot.agents.telling import which
 from bot.blocks import Message, escape
+from bot.clock import Ids
 from bot.handover import flows, forms, retiring_slack, telling
 from bot.handover.knowledge import knowledge_of
 from bot.handover.telling import Yours
@@ -244,3 +245,8 @@ ACTIONS: dict[str, Handler] = {
     **retiring_slack.ACTIONS,
 }
 VIEWS: dict[str, Handler] = {"handover.ask": asked, **retiring_slack.VIEWS}
+
+
+def views(ids: Ids, base_url: str) -> dict[str, Handler]:
+    """The form that brings an agent back needs to make a token and to say where to send events."""
+    return {"handover.bring_back": retiring_slack.bringer(ids, base_url)}
