@@ -133,6 +133,8 @@ def fold(tx: Session, now: datetime, trace_ids: Sequence[str], refs: dict[int, A
             _take_back(work, held.get(trace.trace_id, []), refs, only_replaced=True)
             continue
         made, strangers = runs_of(trace.trace_id, spans[trace.trace_id], estimate)
+        if any(run.agent not in refs for run in made):  # its spans came after it was asked whose they are
+            trace.due_at = now + timedelta(seconds=1)
         known = [run for run in made if run.agent in refs and not refs[run.agent].archived and not refs[run.agent].retired]
         _keep(work, trace.trace_id, known, held.get(trace.trace_id, []), refs, changes)
         told = set(map(tuple, orjson.loads(trace.nobody))) if trace.nobody else set()
@@ -158,7 +160,9 @@ def _held(tx: Session, trace_ids: Sequence[str]) -> dict[str, list[Run]]:
 def _keep(work: Work, trace_id: str, made: list[Made], held: list[Run], refs: dict[int, AgentRef], changes: list[Made]) -> None:
     """New runs are added, others brought to what is known now; an agent that reports the run itself is believed."""
     own = {run.agent_id for run in held if not run.content.startswith(OURS)}
-    ours = {(run.agent_id, run.ext_id): run for run in held if run.content.startswith(OURS)}
+    # What an agent did before it was retired stays counted, whatever still comes late.
+    working = {agent_id for agent_id, ref in refs.items() if not ref.archived and not ref.retired}
+    ours = {(run.agent_id, run.ext_id): run for run in held if run.content.startswith(OURS) and run.agent_id in working}
     wanted = {(run.agent, run.id): run for run in made if run.agent not in own}
     gone = [run for key, run in ours.items() if key not in wanted]
     _take_back(work, gone, refs)
@@ -295,18 +299,3 @@ def _stage(told: str | None) -> StageName | None:
 
 def _whole(value: int | None) -> int | None:
     return None if value is None else min(value, LARGEST)
-
-
-def forget_spans(tx: Session, now: datetime, kept: timedelta) -> bool:
-    """Drop the spans of traces that were heard of longer ago; says whether there were more. Their rows stay for the 31 days in which late spans may come."""
-    old = select(Trace.trace_id).where(Trace.closed_at.is_(None), Trace.due_at.is_(None), Trace.heard_at < now - kept).order_by(Trace.heard_at).limit(200)
-    ids = list(tx.scalars(old.with_for_update(skip_locked=True)))
-    if ids:
-        tx.execute(delete(Span).where(Span.trace_id.in_(ids)), execution_options={"synchronize_session": False})
-        tx.execute(update(Trace).where(Trace.trace_id.in_(ids)).values(closed_at=now), execution_options={"synchronize_session": False})
-    gone = list(tx.scalars(select(Trace.trace_id).where(Trace.closed_at.is_not(None), Trace.heard_at < now - timedelta(days=31)).limit(1000)))
-    if gone:
-        tx.execute(delete(Trace).where(Trace.trace_id.in_(gone)), execution_options={"synchronize_session": False})
-    return len(ids) == 200 or len(gone) == 1000
-
-

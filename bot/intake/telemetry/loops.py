@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from bot.agents.unowned import something_unowned, unowned_step
 from bot.clock import Clock
 from bot.intake.agents import AgentBook
-from bot.intake.telemetry.folding import TraceFolding, forget_spans
+from bot.intake.telemetry.folding import TraceFolding
 from bot.intake.telemetry.meters import forget_series, meters_due, meters_step
 from bot.intake.telemetry.owners import View, owners_of_traffic
 from bot.intake.telemetry.scores import forget_scores, scores_due, waiting_scores_step
+from bot.intake.telemetry.storing import forget_spans
 from bot.lanes import Lanes
 
 FORGET_EVERY = timedelta(hours=1)

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from bot.db import insert_many, wake
 from bot.intake.bulk import stamp_for
 from bot.intake.telemetry.meters import meter
 from bot.intake.telemetry.parts import PointPart, ScorePart, SpanPart
+from bot.tables import Span, Trace
 
 OPEN = timedelta(minutes=1)  # how long a trace waits for its first span
 ASK_AGAIN = timedelta(seconds=15)  # when a score looks for its run by itself
@@ -117,3 +118,16 @@ def _in(tx: Session) -> str:
 
 def _given(tx: Session, values: Sequence[str]) -> Any:
     return orjson.dumps(list(values)).decode() if tx.get_bind().dialect.name == "sqlite" else list(values)
+
+
+def forget_spans(tx: Session, now: datetime, kept: timedelta) -> bool:
+    """Drop the spans of traces that were heard of longer ago; says whether there were more. Their rows stay for the 31 days in which late spans may come."""
+    old = select(Trace.trace_id).where(Trace.closed_at.is_(None), Trace.due_at.is_(None), Trace.heard_at < now - kept).order_by(Trace.heard_at).limit(200)
+    ids = list(tx.scalars(old.with_for_update(skip_locked=True)))
+    if ids:
+        tx.execute(delete(Span).where(Span.trace_id.in_(ids)), execution_options={"synchronize_session": False})
+        tx.execute(update(Trace).where(Trace.trace_id.in_(ids)).values(closed_at=now), execution_options={"synchronize_session": False})
+    gone = list(tx.scalars(select(Trace.trace_id).where(Trace.closed_at.is_not(None), Trace.heard_at < now - timedelta(days=31)).limit(1000)))
+    if gone:
+        tx.execute(delete(Trace).where(Trace.trace_id.in_(gone)), execution_options={"synchronize_session": False})
+    return len(ids) == 200 or len(gone) == 1000
