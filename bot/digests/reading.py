@@ -21,7 +21,7 @@ from bot.agents.reading import (
     spec_of,
 )
 from bot.agents.spec import WorkspaceSpec
-from bot.calendars import day_before, local_day, parse_working_days, zone_named
+from bot.calendars import parse_working_days, zone_named
 from bot.checks.blind import blind_checks
 from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.paging.scope import on_pages
@@ -29,7 +29,7 @@ from bot.people.flows import is_away
 from bot.quality.changes import changes_of
 from bot.quality.drift.messages import few_lines
 from bot.quality.drift.reading import watched_of
-from bot.quality.reading import Totals, totals_of
+from bot.quality.reading import Totals, score_from, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
@@ -77,7 +77,6 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
     ids = [agent.id for agent in agents]
     zones = {agent.id: agent.zone for agent in agents}
     counted = totals_by_zone(tx, agents, covers_from, covers_until)
-    before = _week_before(tx, now, agents)
     owners = owners_named_of(tx, ids)
     standing: dict[int, AgentNow] = {}
     baselines: dict[tuple[int, str], Baseline] = {}
@@ -129,7 +128,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 days=days,
                 target=spec.target or DEFAULT_TARGET,
                 default_target=spec.target is None,
-                before=before.get((agent.id, source)) if days == TRAILING else None,
+                before=_week_before(row, source) if days == TRAILING else None,
                 baseline=baseline.share if baseline else None,
                 baseline_label=baseline.label if baseline else "",
                 outputs=total.outputs,
@@ -197,17 +196,7 @@ def _asked(name: OwnerName | None) -> Asked | None:
     return Asked(name.person_id, name.name, name.slack_id, name.confirmed) if name else None
 
 
-def _week_before(tx: Session, now: datetime, agents: Sequence[Agent]) -> dict[tuple[int, str], float]:
-    """The shares of the seven days before the last seven, by agent and source; only where at least one output was judged."""
-    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for agent in agents:
-        today = local_day(now, agent.zone)
-        spans[day_before(today, 2 * TRAILING - 1), day_before(today, TRAILING)].append(agent.id)
-    found: dict[tuple[int, str], float] = {}
-    for (first, last), ids in spans.items():
-        for part in in_parts(ids):
-            for agent_id, total in totals_of(tx, part, first, last).items():
-                for source, score in (("people", total.score("people")), ("evaluations", total.score("evaluations"))):
-                    if score.share is not None:
-                        found[agent_id, source] = score.share
-    return found
+def _week_before(row: AgentNow | None, source: str) -> float | None:
+    """The share of the seven days before the last seven, as it was folded: nobody weighs more than the cap in it."""
+    scores = ((row.facts or {}).get("scores") or {}) if row is not None else {}
+    return score_from((scores.get(source) or {}).get("before")).share
