@@ -53,6 +53,7 @@ class Story:
     number: int
     acknowledges: int | None  # which of the three owners presses
     recovers: bool
+    hasty: bool = False  # it recovers at once, perhaps before the product could look: then no page is right, too
     failed: bool = False
     acked_by: int | None = None
     recovered: bool = False
@@ -76,7 +77,7 @@ class Story:
 
 
 def tell_stories(count: int, dice: random.Random) -> list[Story]:
-    return [Story(number, dice.choice([None, 0, 0, 1]), dice.random() < 0.5) for number in range(count)]
+    return [Story(number, dice.choice([None, 0, 0, 1]), dice.random() < 0.5, dice.random() < 0.3) for number in range(count)]
 
 
 def registry(stories: list[Story]) -> str:
@@ -104,6 +105,11 @@ class Drill:
     begun: int = 0
     seen: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for what should come."""
+        return 30 if self.options.control else 300
 
     async def run(self) -> None:
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
@@ -146,9 +152,15 @@ class Drill:
         if story.acknowledges is not None:
             await self.acknowledge(story, dice)
         if story.recovers:
+            patience = time.monotonic() + self.patience
+            while not story.hasty and time.monotonic() < patience and not await asyncio.to_thread(self.pages_of, story):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)  # a product that is dead just then would never see it fail
             await asyncio.sleep(dice.uniform(0.0, 5.0))
             await self.report(http, story, "good", status="ok")
             story.recovered = True
+
+    def pages_of(self, story: Story) -> list[dict[str, Any]]:
+        return [message for message in self.ws.standing(story.channel) if f"PAGE {story.name}" in message["text"].split("\n")[0]]
 
     async def report(self, http: httpx.AsyncClient, story: Story, name: str, **run: Any) -> None:
         """An agent reports a run, and tries again with the same id until it is told that it was stored."""
@@ -172,7 +184,7 @@ class Drill:
         """Wait for one's own call (for half a minute; somebody else's drill may be over before), and press until the app has taken it."""
         assert story.acknowledges is not None
         owner = story.owners[story.acknowledges]
-        person, patience = f"U0P{owner}", time.monotonic() + (30 if self.options.control else 300)
+        person, patience = f"U0P{owner}", time.monotonic() + self.patience
         while time.monotonic() < patience:
             await asyncio.sleep(dice.uniform(0.1, 0.8))
             channel = await asyncio.to_thread(self.ws.dm, person)
@@ -240,6 +252,9 @@ def _judge_one(drill: Drill, story: Story, by_place: dict[str, list[dict[str, An
     if len(roots) > 1:
         told.doubled.append(f"{story.name}: {len(roots)} pages in its channel")
     shown = roots[0]["text"] if roots else ""
+    if not roots and not any(reached) and story.hasty and story.recovered and story.acked_by is None:
+        told.figures["recovered before it was looked at"] += 1
+        return
     if not roots:
         told.lost.append(f"{story.name}: no page in its channel")
     for role, own in zip(ROLES, mine, strict=True):
