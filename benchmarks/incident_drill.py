@@ -276,7 +276,7 @@ class Drill:
 
     def _perform(self, step: Step, *, killing: bool) -> None:
         during = killing and self.dice.random() < 0.5
-        until = time.monotonic() + 120
+        until = time.monotonic() + 420  # Slack tells an event that nobody took again after one minute, and then after five
         while True:
             killer = threading.Timer(self.dice.uniform(0.0, 0.12), self.house.end) if during else None
             if killer is not None:
