@@ -67,6 +67,7 @@ from bot.incidents.running import running_step, something_to_look_at
 from bot.intake import answers, front, gate, permissions
 from bot.intake import http as intake_http
 from bot.intake.alerts import TakeAlerts
+from bot.intake.keeping import Keeping
 from bot.intake.taking import Intake
 from bot.intake.telemetry import http as telemetry_http
 from bot.intake.telemetry.loops import TelemetryLoops
@@ -290,6 +291,7 @@ class House:
         add("slack", self._keep_in_touch, every=15)
         add("seals", self._flow(When(something_unsealed, seal_step)), every=1)
         add("housekeeping", self._keep_house, every=3600)
+        add("keeping", Keeping(self.lanes).step, every=600)
         add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
 
     def _woken(self, name: str) -> None:
