@@ -259,7 +259,7 @@ class Drill:
             Step("the review", rooted(lambda root: self.press(LEA, root, "incidents.review")), lambda: any(each.get("files") for each in self.thread())),
             Step(
                 "the follow-up is done",
-                lambda: (line := self.follow_up_line()) is not None and self.fill(LEA, lambda: self.press(LEA, line, "followups.done"), {"evidence": "https://example.com/test", "version": "prompt-15"}),
+                lambda: (line := self.follow_up_line()) is not None and self.fill(LEA, lambda: self.press(LEA, line or {}, "followups.done"), {"evidence": "https://example.com/test", "version": "prompt-15"}),
                 lambda: self.root() is not None and self.follow_up_line() is None,
             ),
             Step("it fails again", lambda: self.report("r3", status="failed", error="the index is gone", version="prompt-15", stage="assisted"), lambda: self.page(2) is not None),
@@ -329,7 +329,7 @@ class Drill:
     def come_to_rest(self) -> None:
         # What was said to a dead process Slack tells again after a minute; whether that was so, nobody outside can see.
         self._becomes(lambda: time.monotonic() - self.said_at > 70, 75 if self.counts.total() else 0)
-        self._becomes(lambda: self.tells("half of the index is rebuilt"), 400)
+        self._becomes(lambda: any(marker(each) and "half of the index is rebuilt" in each["text"] for each in self.thread()), 400)
         last, since, latest = "", time.monotonic(), time.monotonic() + 120
         while time.monotonic() - since < 6:
             now = repr([(each["ts"], each["text"], each.get("files")) for each in self.messages()])
