@@ -113,6 +113,7 @@ def hosts() -> str:
         (code(str(pagerduty)), "for people whose `wake` names pagerduty (AIOPS_PAGERDUTY_URL)", "pages"),
         ("the address in AIOPS_DEADMAN_URL", "after each self-test page that arrived", "a GET that says: pages arrive"),
         ("addresses under `webhook:` in aiops.yml", "for people whose `wake` names webhook; for agents at each order", "pages; orders to the agent, both signed"),
+        ("addresses under `feedback: to:` in aiops.yml (LangSmith's is `api.smith.langchain.com` unless named)", "after each vote, change of one, or retraction", "the vote, its reason and correction, as the registry allows"),
         ("addresses of `http`, `upstream` and `prometheus` checks in aiops.yml", "as often as each check says", "a GET or HEAD, or (`tcp://`) a connection and nothing more"),
         ("your PostgreSQL", "with AIOPS_DATABASE_URL", "everything the bot remembers"),
     ))  # fmt: skip
