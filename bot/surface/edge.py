@@ -7,11 +7,12 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -21,7 +22,8 @@ from sqlalchemy.orm import Session
 from bot.blocks import Message, context, mention, modal, section
 from bot.charts.dress import holds_chart
 from bot.clock import Clock
-from bot.lanes import Lanes, Urgency
+from bot.db import is_outage
+from bot.lanes import Lanes, LanesClosed, Urgency
 from bot.outbox import flows as outbox
 from bot.outbox.charting import Charts
 from bot.people.directory import Team
@@ -93,15 +95,18 @@ class Edge:
         async def view(body: dict[str, Any], ack: Any) -> None:
             await self._follow(self._on_view(body, ack))
 
-        async def event(body: dict[str, Any], ack: Any) -> None:
-            await self._follow(self._on_event(body, ack))
+        async def events(body: dict[str, Any], next_: Any) -> BoltResponse:
+            # Bolt's own listeners acknowledge an event before they run: a process that dies then has lost it.
+            if body.get("type") != "event_callback":
+                return cast(BoltResponse, await next_())
+            await self._follow(self._on_event(body))
+            return BoltResponse(status=200)
 
         app.action(everything)(action)
         app.view(everything)(view)
         app.shortcut(everything)(shortcut)
         app.command(everything)(command)
-        for name in {"app_mention", "message", "app_home_opened", *self.surface.events}:
-            app.event(name)(event)
+        app.middleware(events)
         return app
 
     async def rest(self) -> None:
@@ -110,10 +115,24 @@ class Edge:
             await asyncio.wait(self._under_way)
 
     async def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it; whoever stops the process waits for it."""
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await task
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """The same, after the delivery was acknowledged."""
+
+        async def aside() -> None:
+            try:
+                await self._follow(work)
+            except Exception:
+                log.exception("an answer was not given")
+
+        task = asyncio.ensure_future(aside())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     # --- who is asking -------------------------------------------------------------------------------------------
 
@@ -168,17 +187,16 @@ class Edge:
         else:
             await ack()
 
-    async def _on_event(self, body: dict[str, Any], ack: Any) -> None:
+    async def _on_event(self, body: dict[str, Any]) -> None:
+        """What raises is not acknowledged: Slack tells an event again at once, after a minute and after five."""
         event = body.get("event") or {}
         kind = str(event.get("type", ""))
         if kind == "app_home_opened":
-            await ack()
-            await self._show_home(event)
+            self._later(self._show_home(event))
             return
         if self._is_spoken_to(event):
-            answer, press = await self._take(body, self._read_mention, self.surface.words)
-            await ack()
-            await self.answers.in_channel(answer, press)
+            answer, press = await self._take(body, self._read_mention, self.surface.words, told_again=True)
+            self._later(self.answers.in_channel(answer, press))
             return
         handlers = self.surface.events.get(kind, [])
         now = self.clock.now()
@@ -190,7 +208,6 @@ class Edge:
 
         if handlers:
             await self.lanes.write(take, urgency=Urgency.PRESS)
-        await ack()
 
     def _is_spoken_to(self, event: dict[str, Any]) -> bool:
         if event.get("bot_id") or event.get("subtype"):
@@ -206,8 +223,12 @@ class Edge:
         read: Callable[[Any, Actor, datetime], Press],
         handlers: dict[str, Handler],
         lost: str = "",
+        told_again: bool = False,
     ) -> tuple[Answer, Press | None]:
-        """Do what was asked, once, in one transaction; every way this can fail becomes words for the person."""
+        """Do what was asked, once, in one transaction; every way this can fail becomes words for the person.
+
+        What Slack tells again (`told_again`) is left to that where the database is away or this process stops.
+        """
         now = self.clock.now()
         press: Press | None = None
         try:
@@ -230,7 +251,9 @@ class Edge:
             return await self.lanes.write(work, urgency=Urgency.PRESS), press
         except Refused as refused:
             return Tell(Message(str(refused)), heading=NOTE), press
-        except Exception:
+        except Exception as error:
+            if told_again and (is_outage(error) or isinstance(error, LanesClosed)):
+                raise
             log.exception("press failed", name=press.name if press else None)
             return Tell(Message(_OOPS), heading=NOTE), press
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 
@@ -192,6 +195,47 @@ async def test_a_mention_takes_the_same_words_and_answers_in_the_thread(db: Data
         assert s.presses[0].name == "status"
         assert s.presses[0].words == ("of", "everything")
         assert s.ws.ephemerals("maya")[0]["text"] == "All is well."
+
+
+async def test_a_mention_is_acknowledged_once_it_is_kept_and_not_while_the_database_is_away(db: Database, clock: MovedClock) -> None:
+    async with scene(db, clock) as s:
+        go_on, times = threading.Event(), 0
+
+        def slow(tx: Session, press: Press) -> Answer:
+            assert go_on.wait(20)
+            audit.record(tx, press.now, "slow", "test", person_id=press.actor.person_id)
+            return Quiet()
+
+        def away(tx: Session, press: Press) -> Answer:
+            nonlocal times
+            times += 1
+            if times < 3:
+                raise OperationalError("COMMIT", None, ConnectionError("the server closed the connection"))
+            audit.record(tx, press.now, "away", "test", person_id=press.actor.person_id)
+            return Quiet()
+
+        s.edge.surface.add(words={"slow": slow, "away": away})
+
+        def events() -> list[int]:
+            return [answer.status for _, payload, answer in s.ws.sender.sent if payload.get("type") == "event_callback"]
+
+        await s.ws.say("maya", "support", "hello")  # of no concern to us: taken all the same
+        saying = asyncio.create_task(s.ws.say("maya", "support", "@aiops slow"))
+        await asyncio.sleep(0.3)
+        before = len(events())
+        assert await s.counted() == 0
+        go_on.set()
+        await saying
+        assert len(events()) > before
+        assert await s.counted() == 1
+        await s.ws.say("maya", "support", "@aiops away")
+        assert times == 2  # at once, and once again
+        assert events()[-1] == 500
+        clock.move(timedelta(minutes=1, seconds=1))
+        await s.ws.sender.retry_due()
+        assert times == 3
+        assert await s.counted() == 2
+        assert not s.ws.ephemerals("maya")
 
 
 async def test_the_same_delivery_twice_is_carried_out_once(db: Database, clock: MovedClock) -> None:
