@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from bot.agents.plan import Plan
 from bot.agents.spec import RegistrySpec
-from bot.checks.facts import BATCHES, calendar_of
+from bot.checks.calendar import calendar_of
+from bot.checks.facts import BATCHES
 from bot.checks.kinds import KINDS, read_spec
 from bot.checks.kinds.kind import CheckSpec
 from bot.tables import Agent, Check

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.calendars import at_local, day_before, day_bounds, local_day, zone_named
+from bot.checks.calendar import Calendar
 from bot.checks.kinds.error_rate import ErrorRateSpec, RunCounts
 from bot.checks.kinds.latency import LatencyFacts, LatencySpec
 from bot.checks.kinds.volume import WEEKS, VolumeFacts, VolumeSpec
@@ -19,9 +19,6 @@ from bot.quality import counting
 from bot.quality.counting import BUCKET_SECONDS
 from bot.quality.reading import Totals, add_row
 from bot.tables import Agent, Day, Stage, Tally
-
-if TYPE_CHECKING:
-    from bot.checks.facts import Calendar
 
 
 def error_rate_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, ErrorRateSpec]], calendar: Calendar) -> list[RunCounts]:

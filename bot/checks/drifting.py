@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bot.checks.calendar import Calendar
 from bot.checks.kinds.drift import DriftFacts, DriftSpec
 from bot.db import wake
 from bot.quality.drift.reading import watched_of
 from bot.tables import Agent, Check, Drift
-
-if TYPE_CHECKING:
-    from bot.checks.facts import Calendar
 
 BUILT_IN = "quality:drift"  # no name of a registry holds a colon
 MOST = 50

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import spec_of, workspace_of
-from bot.calendars import day_before, local_day, parse_working_days
+from bot.agents.reading import spec_of
+from bot.calendars import day_before, local_day
 from bot.checks import counted, drifting, handing, reported
+from bot.checks.calendar import Calendar
 from bot.checks.kinds.alert import AlertFacts, AlertSpec, Firing
 from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec
 from bot.checks.kinds.kind import CheckSpec
@@ -38,19 +38,6 @@ _NEWEST_RUNS = (
     select(Run.ext_id, Run.status, Run.occurred_at, Run.error, Run.version)
     .where(Run.agent_id == bindparam("agent"), Run.status.in_(("ok", "failed"))).order_by(Run.occurred_at.desc(), Run.id.desc()).limit(bindparam("most"))
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """The working days and holidays of the workspace, read once a step."""
-
-    working_days: frozenset[int]
-    holidays: frozenset[date]
-
-
-def calendar_of(tx: Session) -> Calendar:
-    workspace = workspace_of(tx)
-    return Calendar(parse_working_days(workspace.working_days), frozenset(workspace.holidays))
 
 
 def run_facts(tx: Session, now: datetime, agent: Agent, spec: RunFailedSpec, calendar: Calendar) -> RunFacts:

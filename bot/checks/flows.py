@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
 from bot.alone import alone
-from bot.checks.facts import Calendar, calendar_of, load, load_many
+from bot.checks.calendar import Calendar, calendar_of
+from bot.checks.facts import load, load_many
 from bot.checks.kinds import KINDS, UnknownKind, read_spec
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.rules import Move, Standing, stand

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
 from bot.calendars import day_before, day_bounds, local_day
+from bot.checks.calendar import Calendar
 from bot.checks.counted import counted_in
 from bot.checks.kinds.handoff_rate import HandoffFacts, HandoffRateSpec
 from bot.checks.kinds.words import DAY
 from bot.quality import counting
 from bot.tables import Agent, Request
-
-if TYPE_CHECKING:
-    from bot.checks.facts import Calendar
 
 
 def handoff_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, HandoffRateSpec]], calendar: Calendar) -> list[HandoffFacts]:

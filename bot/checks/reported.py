@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bot.agents.reading import spec_of
+from bot.checks.calendar import Calendar
 from bot.checks.counted import counted_in
 from bot.checks.kinds.change import ChangeFacts, ChangeSpec, Seen
 from bot.checks.kinds.freshness import FreshFacts, FreshnessSpec
@@ -21,9 +22,6 @@ from bot.checks.kinds.stage import StagedRun, StageFacts, StageSpec
 from bot.checks.kinds.upstream import Reported
 from bot.quality import counting
 from bot.tables import Agent, Change, Measure, Person, Run, Stage, StageOrder
-
-if TYPE_CHECKING:
-    from bot.checks.facts import Calendar
 
 LATELY, EARLIER = 20, 30  # runs whose fields are compared
 BACK = timedelta(days=30)  # how old the runs may be that say what was usual
