@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.alone import alone
 from bot.db import is_outage, is_standstill
 from bot.incidents.failing import agents_of_incident, fingerprints_of
 from bot.incidents.thread import locked, note, show_incident
 from bot.tables import Agent, Decision, Incident, Person, Problem, TimelineEntry
 
-log = structlog.get_logger(__name__)
 MOST = 500  # entries of one kind
 SAID = {
     "page.acknowledge": "acknowledged the page",
@@ -79,15 +78,10 @@ def orders_step(tx: Session, now: datetime) -> bool:
     """Show on open incidents what was ordered, obeyed or is late, whoever ordered it and wherever."""
     found = _untold(tx)
     for incident_id in found:
-        try:
-            with tx.begin_nested():
-                incident = locked(tx, incident_id)
-                gather(tx, incident)
-                show_incident(tx, now, incident)
-        except Exception as error:
-            if is_outage(error) or is_standstill(error):
-                raise
-            log.exception("an incident's orders step aside", incident=incident_id)
+        with alone(tx, "an incident's orders step aside", unless=lambda error: is_outage(error) or is_standstill(error), incident=incident_id):
+            incident = locked(tx, incident_id)
+            gather(tx, incident)
+            show_incident(tx, now, incident)
     return False  # what could not be told now is tried again when it is next due
 
 

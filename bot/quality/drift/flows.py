@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy import and_, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from bot import audit
-from bot.db import is_standstill
+from bot.alone import alone
 from bot.quality.baselines import judged_days
 from bot.quality.drift.nearby import what_changed
 from bot.quality.drift.segments import worst_part
@@ -21,8 +20,6 @@ from bot.quality.drift.watching import Noticed, State, Watch, What, alarms_a_yea
 from bot.quality.marks import mark_dirty
 from bot.stats import wilson
 from bot.tables import Agent, Baseline, Detector, Drift, Fed, ImportRun, Observation
-
-log = structlog.get_logger(__name__)
 
 PAIRS = 1000  # waiting observations looked at to find whose turn it is
 DETECTORS = 10  # of one step
@@ -64,13 +61,9 @@ def settle_step(tx: Session, now: datetime) -> bool:
     imported = tx.scalar(select(func.max(func.coalesce(ImportRun.finished_at, ImportRun.started_at))))
     more = False
     for detector in detectors:
-        try:
-            with tx.begin_nested():
-                more = _feed(tx, now, detector, imported) or more
-        except Exception as error:
-            if is_standstill(error):
-                raise
-            log.exception("a detector could not be fed and steps aside", detector=detector.id)
+        with alone(tx, "a detector could not be fed and steps aside", detector=detector.id) as tried:
+            more = _feed(tx, now, detector, imported) or more
+        if tried.failed:
             detector.due_at = now + STEPS_ASIDE
     return more or len(detectors) == DETECTORS
 
