@@ -7,7 +7,9 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --un
 
 .PHONY: up test lint check lock demo-reset try-backends bench-drift clean
 
+# Compiled once and kept, also where the environment tells Python not to: it saves half a second of every start.
 up: $(VENV)/installed
+	@$(BIN)/python -m compileall -q bot
 	@$(BIN)/aiops up
 
 test: $(VENV)/installed-tests
