@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -14,10 +15,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 
 SCHEMA = "0003"  # the newest migration; serving refuses any other (a test holds it equal to Alembic's head)
+
+# psycopg's 100 are fewer than the statements of this product: each turn would prepare and forget some anew.
+PREPARED = 500
+IDLE = 1.0  # seconds unused after which a connection to PostgreSQL is asked whether it still stands
 
 _WAKES = "wakes"
 _WAKES_HERE = "wakes here"
@@ -76,16 +81,34 @@ class Database:
         return engine
 
     def _postgres_engine(self, pool_size: int) -> Engine:
-        return create_engine(
+        engine = create_engine(
             self.url.set(drivername="postgresql+psycopg"),
             json_serializer=_dump,
             json_deserializer=orjson.loads,
             pool_size=pool_size,
             pool_use_lifo=True,
             max_overflow=4,
-            pool_pre_ping=True,
             connect_args={"options": "-c timezone=UTC"},
         )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.prepared_max = PREPARED
+
+        @event.listens_for(engine, "checkin")
+        def put_back(_connection: Any, record: Any) -> None:
+            record.info["used_at"] = time.monotonic()
+
+        @event.listens_for(engine, "checkout")
+        def still_there(connection: Any, record: Any, _fairy: Any) -> None:
+            if time.monotonic() - record.info.get("used_at", 0.0) < IDLE:
+                return
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError from error  # the pool opens another one in its place
+
+        return engine
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -94,8 +117,7 @@ class Database:
             yield tx
             wakes: set[str] = tx.info.get(_WAKES, set())
             if wakes and not self.is_sqlite:
-                for name in sorted(wakes):
-                    tx.execute(text("SELECT pg_notify('aiops_wake', :name)"), {"name": name})
+                tx.execute(text("SELECT pg_notify('aiops_wake', name) FROM unnest(:names ::text[]) AS name"), {"names": sorted(wakes)})
         if self.on_wake is not None:
             for name in wakes | tx.info.get(_WAKES_HERE, set()):
                 self.on_wake(name)

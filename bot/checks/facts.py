@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, bindparam, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
@@ -34,6 +34,12 @@ _NEWEST_PINGS = (
     select(Ping.id, Ping.ext_id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
     .where(Ping.check_id == bindparam("check"), Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc()).limit(BEATS)
 )  # fmt: skip
+_GIVEN = func.unnest(cast(bindparam("checks"), ARRAY(BigInteger))).table_valued("id").render_derived("given")
+_NEWEST = (
+    select(Ping.id, Ping.ext_id, Ping.occurred_at, Ping.status, Ping.rid, Ping.exit_code)
+    .where(Ping.check_id == _GIVEN.c.id, Ping.status != "log").order_by(Ping.occurred_at.desc(), Ping.id.desc()).limit(BEATS)
+).lateral("newest")  # fmt: skip
+_NEWEST_PINGS_OF_MANY = select(_GIVEN.c.id.label("check_id"), *_NEWEST.c).join(_NEWEST, true())  # in the same order within each
 _NEWEST_RUNS = (
     select(Run.ext_id, Run.status, Run.occurred_at, Run.error, Run.version)
     .where(Run.agent_id == bindparam("agent"), Run.status.in_(("ok", "failed"))).order_by(Run.occurred_at.desc(), Run.id.desc()).limit(bindparam("most"))
@@ -78,13 +84,27 @@ LOADERS: dict[str, Callable[[Session, datetime, Agent, Any, Calendar], Any]] = {
 }
 
 
-def beat_facts(tx: Session, agent: Agent, check: Check) -> BeatFacts:
+def beat_facts(tx: Session, asked: Sequence[tuple[Check, Agent]]) -> list[BeatFacts]:
     """The newest pings that tell of runs; a `/log` only shows that somebody is there.
 
     They are taken in the order they came, so that a clock that is put back hides no failure behind an older success;
     events bring their own times, and may come late.
     """
-    rows: Sequence[Any] = tx.execute(_NEWEST_PINGS, {"check": check.id}).all()
+    pings = _newest_pings(tx, [check.id for check, _ in asked])
+    return [_beats(tx, check, agent, pings.get(check.id, [])) for check, agent in asked]
+
+
+def _newest_pings(tx: Session, check_ids: list[int]) -> dict[int, list[Any]]:
+    """By check, the newest first. PostgreSQL is asked once for all; SQLite has no LATERAL, and no way to go."""
+    if tx.get_bind().dialect.name == "sqlite":
+        return {id: list(tx.execute(_NEWEST_PINGS, {"check": id})) for id in check_ids}
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in tx.execute(_NEWEST_PINGS_OF_MANY, {"checks": check_ids}):
+        found[row.check_id].append(row)
+    return found
+
+
+def _beats(tx: Session, check: Check, agent: Agent, rows: list[Any]) -> BeatFacts:
     if not any(row.ext_id for row in rows):
         rows = sorted(rows, key=lambda row: row.id, reverse=True)
     words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
@@ -128,11 +148,15 @@ def load_many(tx: Session, now: datetime, asked: Iterable[tuple[Check, Agent, Ch
     """The facts of many checks, by the check's id."""
     found: dict[int, Any] = {}
     together: dict[str, list[tuple[Check, Agent, CheckSpec]]] = defaultdict(list)
+    beating: list[tuple[Check, Agent]] = []
     for check, agent, spec in asked:
-        if spec.kind in BATCHES:
+        if isinstance(spec, HeartbeatSpec):
+            beating.append((check, agent))
+        elif spec.kind in BATCHES:
             together[spec.kind].append((check, agent, spec))
         else:
             found[check.id] = load(tx, now, agent, spec, calendar, check)
+    found.update((check.id, beats) for (check, _), beats in zip(beating, beat_facts(tx, beating), strict=True))
     for kind, each in together.items():
         facts = BATCHES[kind](tx, now, [(agent, spec) for _, agent, spec in each], calendar)
         found.update((check.id, one) for (check, _, _), one in zip(each, facts, strict=True))
@@ -142,7 +166,7 @@ def load_many(tx: Session, now: datetime, asked: Iterable[tuple[Check, Agent, Ch
 def load(tx: Session, now: datetime, agent: Agent, spec: CheckSpec, calendar: Calendar, check: Check) -> Any:
     """The facts of one check whose kind needs no network."""
     if isinstance(spec, HeartbeatSpec):
-        return beat_facts(tx, agent, check)
+        return beat_facts(tx, [(check, agent)])[0]
     if isinstance(spec, AlertSpec):
         return alert_facts(tx, agent, check)
     if spec.kind in BATCHES:

@@ -33,7 +33,6 @@ from bot.tables import Finding as FindingRow
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-OPENED_AT_ONCE = 50  # problems of one transaction: opening one costs a hundred times a look that finds all well
 POISON = timedelta(minutes=5)  # how long a check that raised steps aside
 CLOCKS_DIFFER = timedelta(minutes=1)  # of two machines that share a database, without one having been put back
 RECOVERS_WITHIN = timedelta(seconds=10)
@@ -168,19 +167,21 @@ def ahead_step(tx: Session, now: datetime) -> bool:
 def claim(tx: Session, now: datetime, *, probing: bool, most: int = BATCH, which: ColumnElement[bool] | None = None) -> list[tuple[Check, Agent]]:
     """The due checks of agents at work, by agent; those of paused, stopped and archived agents rest."""
     resting = select(Stage.agent_id).where(Stage.stage.in_(("suspended", "retired")))
+    away = select(Agent.id).where(or_(Agent.archived_at.is_not(None), Agent.paused_at.is_not(None)))
+    # No join: it would tempt PostgreSQL to put all that is due in order, where it need only begin to read its index.
     wanted = (
-        select(Check, Agent)
-        .join(Agent, Agent.id == Check.agent_id)
-        .where(Check.due_at <= now, Check.archived_at.is_(None), Check.wrong_at.is_(None), Agent.archived_at.is_(None), Agent.paused_at.is_(None))
-        .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), or_(Check.kind.in_(RESTLESS), Agent.id.not_in(resting)))
+        select(Check)
+        .where(Check.due_at <= now, Check.archived_at.is_(None), Check.wrong_at.is_(None), Check.agent_id.not_in(away))
+        .where(Check.kind.in_(PROBING) if probing else Check.kind.not_in(PROBING), or_(Check.kind.in_(RESTLESS), Check.agent_id.not_in(resting)))
         .order_by(Check.due_at)
         .limit(most)
     )
     if which is not None:
         wanted = wanted.where(which)
-    rows = tx.execute(wanted.with_for_update(of=Check, skip_locked=True, key_share=True)).all()
+    checks = tx.scalars(wanted.with_for_update(skip_locked=True, key_share=True)).all()
+    agents = {agent.id: agent for agent in tx.scalars(select(Agent).where(Agent.id.in_({check.agent_id for check in checks})))} if checks else {}
     # In the order of agents, so that two processes take their rows' locks in one order.
-    return sorted(((check, agent) for check, agent in rows), key=lambda pair: (pair[1].id, pair[0].id))
+    return sorted(((check, agents[check.agent_id]) for check in checks), key=lambda pair: (pair[1].id, pair[0].id))
 
 
 def _look(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calendar: Calendar) -> None:
@@ -188,20 +189,12 @@ def _look(tx: Session, now: datetime, checks: list[tuple[Check, Agent]], calenda
     with tx.no_autoflush:  # the rows of the batch are written together at its end
         facts = load_many(tx, now, asked, calendar)
     found = [(check, spec, KINDS[spec.kind].judge(facts[check.id], spec, now)) for check, _, spec in asked]
-    found = _in_turn(found)
     with marked_together(tx, now), looking_ahead(tx), gathered(tx, now), opened_together(tx, now):
         take_turn(tx, (check.agent_id for check, _, finding in found if finding.state is State.FAILING or check.state == "failing"))
         new = [check for check, _, finding in found if finding.state is State.FAILING and check.state != "failing"]
         if new:
             look_ahead_to_open(tx, now, new)
         _apply(tx, now, found, facts)
-
-
-def _in_turn(found: list[tuple[Check, CheckSpec, Finding]]) -> list[tuple[Check, CheckSpec, Finding]]:
-    """All that is well, and the first few that newly fail: the rest stay due, so that between them those called get their calls."""
-    new = [each for each in found if each[2].state is State.FAILING and each[0].state != "failing"]
-    late = {check.id for check, _, _ in new[OPENED_AT_ONCE:]}
-    return [each for each in found if each[0].id not in late]
 
 
 def _apply(tx: Session, now: datetime, found: list[tuple[Check, CheckSpec, Finding]], facts: Mapping[int, Any]) -> None:

@@ -80,10 +80,11 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
         query = query.where(OutMessage.target.not_in(busy))
     if desk.slack_held or "slack" not in desk.routes:
         query = query.where(OutMessage.route != "slack")
-    query = query.order_by(OutMessage.priority, OutMessage.due_at, OutMessage.id).limit(desk.rhythm.batch)
+    most = min(desk.rhythm.batch, 2 * room)  # some of them may have to wait
+    query = query.order_by(OutMessage.priority, OutMessage.due_at, OutMessage.id).limit(most)
     rows = tx.scalars(query.with_for_update(skip_locked=True)).all()
     book = _Book(tx, desk.rhythm, rows)
-    plan = Plan([], Counter(), more=len(rows) == desk.rhythm.batch)
+    plan = Plan([], Counter(), more=len(rows) == most)
     taken: set[str] = set()
     waiting: dict[str, int] = defaultdict(int)
     begun: list[tuple[OutMessage, Do, Attempt | None]] = []

@@ -40,6 +40,8 @@ Ended = list[tuple[Job, Outcome, "asyncio.Future[None]"]]  # what became of atte
 log = structlog.get_logger(__name__)
 
 LEASE = "delivery"
+GATHER = 0.015  # seconds that a storm of calls is given to gather, so that what they share is done once for several
+A_FEW = 4  # calls under way that nothing waits for
 WRITTEN_AGAIN = (0.1, 0.4, 1.0, 2.0, 4.0)  # seconds between tries to write an outcome down while the database is away
 MARK = "delivery.slack"  # {state: working | unreachable | unauthorised, error, since}: `doctor` and the ladders read it
 
@@ -91,6 +93,8 @@ class Delivery:
             if loop.time() >= until:
                 return True
             await asyncio.wait(self._tasks, timeout=max(until - loop.time(), 0), return_when=asyncio.FIRST_COMPLETED)
+            if len(self._tasks) > self.rhythm.at_once // 2:
+                await asyncio.sleep(GATHER)  # for a few more places: a claim for each single one takes longer than it helps
             found = True
         return False
 
@@ -194,6 +198,8 @@ class Delivery:
 
     async def _record_waiting(self) -> None:
         while self._outcomes:
+            if len(self._tasks) > len(self._outcomes) + A_FEW:
+                await asyncio.sleep(GATHER)  # many more are under way: written down together they cost a third
             ended, self._outcomes = self._outcomes, []
             await self._record_all(ended)
 

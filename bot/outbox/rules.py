@@ -30,7 +30,7 @@ class Rhythm:
     lease: timedelta = timedelta(seconds=20)  # of one row: longer than one call to Slack may take
     held_for: timedelta = timedelta(seconds=3)  # of the process that delivers, kept up while it works: another takes over after it
     answers_within: timedelta = timedelta(seconds=10)  # one call to Slack; later, its outcome is unknown
-    at_once: int = 32  # calls to the outside under way at the same time
+    at_once: int = 64  # calls to the outside under way at the same time
     batch: int = 100  # rows looked at in one transaction
     patience: float = 0.25  # real seconds that one step waits for calls under way
     tries: int = 8  # clear refusals of an unknown kind, before giving up

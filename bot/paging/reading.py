@@ -42,8 +42,12 @@ def open_page_of(tx: Session, agent_id: int) -> Page | None:
 
 def calls_of(tx: Session, page_id: int) -> list[Call]:
     """Every call made about a page, in order."""
+    return list(known(tx, "calls of page", page_id, lambda: _calls_of(tx, page_id)))
+
+
+def _calls_of(tx: Session, page_id: int) -> Sequence[Call]:
     climbs = select(Climb.id).where(Climb.subject_kind == "page", Climb.subject_id == page_id)
-    return list(known(tx, "calls of page", page_id, lambda: tx.scalars(select(Call).where(Call.climb_id.in_(climbs)).order_by(Call.called_at, Call.id)).all()))
+    return tx.scalars(select(Call).where(Call.climb_id.in_(climbs)).order_by(Call.called_at, Call.id)).all()
 
 
 def was_called(tx: Session, page_id: int, person_id: int) -> bool:
