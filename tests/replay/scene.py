@@ -189,7 +189,7 @@ async def successor(t: Town) -> AsyncIterator[Town]:
             app.request_url = f"{url}/slack/events"
             t.ws.store.save(app)
             await house.open()
-            yield Town(t.ws, house, t.clock, url, t.http, t.token)
+            yield Town(t.ws, house, t.clock, url, t.http, t.written, t.token)
     finally:
         await house.close()
 
