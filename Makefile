@@ -13,6 +13,7 @@ up: $(VENV)/installed
 	@$(BIN)/aiops up
 
 test: $(VENV)/installed-tests
+	@$(BIN)/python -m compileall -q bot
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/installed-tests

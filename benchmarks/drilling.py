@@ -54,10 +54,10 @@ class Workspace:
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
     dms: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *, limits: str = "none") -> None:
+    def start(self, *, limits: str = "none", again: Sequence[float] = ()) -> None:
         seed = self.folder / "seed.json"
         seed.write_text(json.dumps(self.seed))
-        command = [sys.executable, "-m", "bot.workspace", "--db", str(self.folder / "workspace.db"), "--seed", str(seed), "--limits", limits]
+        command = [sys.executable, "-m", "bot.workspace", "--db", str(self.folder / "workspace.db"), "--seed", str(seed), "--limits", limits, *(["--again", *map(str, again)] if again else [])]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -3,6 +3,7 @@
     python benchmarks/incident_drill.py                                 every step, SQLite (three minutes: Slack tells an event that met a dead process again after one)
     python benchmarks/incident_drill.py --database-url postgresql       ... on the PostgreSQL that comes as a wheel
     python benchmarks/incident_drill.py --every 4                       ... killed after each fourth step
+    python benchmarks/incident_drill.py --again 0 2 10                  ... where Slack tells again sooner, for the impatient
     python benchmarks/incident_drill.py --control blind                 a control: a press is believed although it met a dead process
 
 From a failing run to a follow-up that did not hold: people press, submit forms and write in a Slack-like server, which is a
@@ -277,7 +278,7 @@ class Drill:
 
     def _perform(self, step: Step, *, killing: bool) -> None:
         during = killing and self.dice.random() < 0.5
-        until = time.monotonic() + 420  # Slack tells an event that nobody took again after one minute, and then after five
+        until = time.monotonic() + sum(self.options.again) + 60  # so late Slack may tell an event again that nobody took
         while True:
             killer = threading.Timer(self.dice.uniform(0.0, 0.12), self.house.end) if during else None
             if killer is not None:
@@ -328,8 +329,9 @@ class Drill:
 
     def come_to_rest(self) -> None:
         # What was said to a dead process Slack tells again after a minute; whether that was so, nobody outside can see.
-        self._becomes(lambda: time.monotonic() - self.said_at > 70, 75 if self.counts.total() else 0)
-        self._becomes(lambda: any(marker(each) and "half of the index is rebuilt" in each["text"] for each in self.thread()), 400)
+        soon, late = self.options.again[1] + 10, sum(self.options.again) + 40
+        self._becomes(lambda: time.monotonic() - self.said_at > soon, soon + 5 if self.counts.total() else 0)
+        self._becomes(lambda: any(marker(each) and "half of the index is rebuilt" in each["text"] for each in self.thread()), late)
         last, since, latest = "", time.monotonic(), time.monotonic() + 120
         while time.monotonic() - since < 6:
             now = repr([(each["ts"], each["text"], each.get("files")) for each in self.messages()])
@@ -389,6 +391,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="STEP", help="kill it at this step alone, such as 'a follow-up'")
     parser.add_argument("--seed", type=int, default=None, help="repeat an earlier drill's choices")
     parser.add_argument("--database-url", default="", help="an empty database; `postgresql` starts the one that comes as a wheel")
+    parser.add_argument("--again", type=float, nargs="+", default=[0.0, 60.0, 300.0], metavar="SECONDS", help="after which an event that met a dead process is told again; as given, Slack's")
     parser.add_argument("--control", choices=["blind"], help="prove that the drill can fail")
     return parser.parse_args()
 
@@ -401,7 +404,7 @@ def main() -> int:
     with drilling.database(options.database_url, folder) as url:
         port = drilling.free_port()
         ws = Workspace(folder, drilling.seed(3, 1, port))
-        ws.start()
+        ws.start(again=options.again)
         token = asyncio.run(drilling.make_ready(url, ws.url, REGISTRY))
         gate = asyncio.run(drilling.make_ready(url, ws.url, REGISTRY, scopes=["gate"], agents=[AGENT]))
         house = Served(url, ws.url, port, folder / "house.log", keeps_spare=True)

@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
@@ -37,9 +38,10 @@ def signature(secret: str, stamp: str, body: bytes) -> str:
 
 
 class Sender:
-    def __init__(self, ws: "Workspace", within: float = 3.0, keep: int = 1000) -> None:
+    def __init__(self, ws: "Workspace", within: float = 3.0, keep: int = 1000, again: Sequence[float] = RETRY_AFTER) -> None:
         self.ws = ws
         self.within = within
+        self.again = again
         self.retries: list[Retry] = []
         self.sent: deque[tuple[str, Doc, Answer]] = deque(maxlen=keep)  # the last deliveries: app, payload, answer
         self._session: aiohttp.ClientSession | None = None
@@ -106,12 +108,12 @@ class Sender:
             return Answer(False, error="nowhere_to_send")
         answer = await self.send(app, "events_api", payload, retry=attempt, reason=reason)
         no_retry = answer.headers.get("x-slack-no-retry") == "1"
-        if answer.ok or no_retry or attempt >= len(RETRY_AFTER):
+        if answer.ok or no_retry or attempt >= len(self.again):
             return answer
-        wait = RETRY_AFTER[attempt]
+        wait = self.again[attempt]
         if wait == 0:
             return await self.send_event(app, payload, attempt + 1, answer.error)
-        due = self.ws.micros() + wait * 1_000_000
+        due = self.ws.micros() + int(wait * 1_000_000)
         self.retries.append(Retry(due, app.id, payload, attempt + 1, answer.error))
         return answer
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from bot.workspace.hub import Hub
 from bot.workspace.limits import Limits
 from bot.workspace.people import Seeding
 from bot.workspace.responses import ResponseUrl
-from bot.workspace.sender import Sender
+from bot.workspace.sender import RETRY_AFTER, Sender
 from bot.workspace.sockets import Sockets
 from bot.workspace.store import Store
 from bot.workspace.things import App, Channel, Doc, Person, ts_micros, ts_of
@@ -33,7 +33,7 @@ class Workspace(Seeding):
         limits: Limits | None = None, team_name: str = "Local workspace", team_id: str = "T0LOCAL",
         team_domain: str = "local", enterprise_id: str = "", charts: bool = True, answer_within: float = 3.0,
         base_url: str = "http://127.0.0.1:0", signing_clock: Callable[[], datetime] | None = None,
-        keep_calls: int = 20_000,
+        keep_calls: int = 20_000, again: Sequence[float] = RETRY_AFTER,
     ) -> None:
         self.store = Store(path)
         self.now: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
@@ -47,7 +47,7 @@ class Workspace(Seeding):
         self.demo: Doc | None = self.store.remembered("demo")  # {title, note} shown on the page
         self.faults = Faults(lambda: self.micros() / 1_000_000)
         self.hub = Hub()
-        self.sender = Sender(self, answer_within, min(keep_calls, 1000))
+        self.sender = Sender(self, answer_within, min(keep_calls, 1000), again)
         self.sockets = Sockets(self)
         self.calls: deque[Call] = deque(maxlen=keep_calls)
         self.triggers: dict[str, views.Trigger] = {}

@@ -13,6 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.timeout(300)
 def test_an_incident_played_while_the_product_is_killed_loses_and_doubles_nothing() -> None:
-    done = subprocess.run([sys.executable, "benchmarks/incident_drill.py", "--every", "10", "--seed", "7"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run([sys.executable, "benchmarks/incident_drill.py", "--every", "10", "--seed", "7", "--again", "0", "2", "10"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seed 7: nothing lost, nothing doubled" in done.stdout
