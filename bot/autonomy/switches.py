@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot import audit
 from bot.blocks import Message, escape
+from bot.checks.built_in import add_built_in
 from bot.checks.flows import look_soon
 from bot.db import wake
 from bot.incidents.reading import incidents_about
@@ -26,7 +26,7 @@ from bot.stages.gate import Gate, Read
 from bot.stages.rules import CONFIRM_WITHIN, obeys
 from bot.tables import Agent, Check, Page, Run, Stage, StageOrder
 
-BUILT_IN = "order:obeyed"  # the check of agents whose entry has none of this kind; no name in aiops.yml can hold a colon
+BUILT_IN = "order:obeyed"
 RUNS = 20
 LATE_AGAIN = timedelta(seconds=15)  # how often the runs of an agent are looked at that let the time pass
 MOST = 200
@@ -173,12 +173,8 @@ def _check_it(tx: Session, now: datetime, agent: Agent, order: StageOrder) -> No
             built.archived_at, built.due_at, built.state, built.fails, built.passes = now, None, "new", 0, 0
         return
     if built is None:
-        try:
-            with tx.begin_nested():
-                tx.add(Check(agent_id=agent.id, name=BUILT_IN, kind="stage", severity="page", spec={"kind": "stage", "grace": "2m"}, why="people rely on what was ordered", watched_at=now, due_at=now))
-        except IntegrityError:
-            return  # another process sees to it
-    else:
-        built.archived_at, built.wrong_at, built.wrong_by, built.due_at = None, None, None, now
+        add_built_in(tx, now, agent.id, BUILT_IN, {"kind": "stage", "grace": "2m"}, severity="page", why="people rely on what was ordered")
+        return
+    built.archived_at, built.wrong_at, built.wrong_by, built.due_at = None, None, None, now
     wake(tx, "checks")
 

@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bot.checks.built_in import add_built_in
 from bot.checks.calendar import Calendar
 from bot.checks.kinds.drift import DriftFacts, DriftSpec
-from bot.db import wake
 from bot.quality.drift.reading import watched_of
 from bot.tables import Agent, Check, Drift
 
-BUILT_IN = "quality:drift"  # no name of a registry holds a colon
+BUILT_IN = "quality:drift"
 MOST = 50
 WHY = "slow decay is noticed for every agent"
 
@@ -41,13 +40,7 @@ def watch_step(tx: Session, now: datetime) -> bool:
     """Agents that drift, and have no check of that kind, get the built-in one."""
     ids = sorted(set(tx.scalars(_unwatched().limit(MOST))))
     for agent_id in ids:
-        try:
-            with tx.begin_nested():
-                tx.add(Check(agent_id=agent_id, name=BUILT_IN, kind="drift", severity="notice", spec={"kind": "drift", "why": WHY}, why=WHY, watched_at=now, due_at=now))
-        except IntegrityError:
-            continue  # another process sees to it
-    if ids:
-        wake(tx, "checks")
+        add_built_in(tx, now, agent_id, BUILT_IN, {"kind": "drift", "why": WHY}, severity="notice", why=WHY)
     return bool(ids)
 
 
