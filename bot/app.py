@@ -291,7 +291,7 @@ class House:
         add("slack", self._keep_in_touch, every=15)
         add("seals", self._flow(When(something_unsealed, seal_step)), every=1)
         add("housekeeping", self._keep_house, every=3600)
-        add("keeping", Keeping(self.lanes).step, every=600)
+        add("keeping", Keeping(self.lanes, timedelta(days=self.settings.keep_days)).step, every=600)
         add("outbox", self.delivery.step, every=0.5, due=self._first(next_delivery))
 
     def _woken(self, name: str) -> None:

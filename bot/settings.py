@@ -42,6 +42,7 @@ class Settings(BaseModel):
     slack_posts_per_second: int = Field(10, alias="AIOPS_SLACK_POSTS_PER_SECOND", ge=0, le=1000, description="Posts a second to the whole workspace: Slack has such a limit and does not publish it. 0: none.")
     telemetry_mib: int = Field(16, alias="AIOPS_TELEMETRY_MIB", ge=1, le=64, description="MiB of one OpenTelemetry export after inflating; a larger one is answered 413.")
     telemetry_hours: int = Field(48, alias="AIOPS_TELEMETRY_HOURS", ge=1, le=720, description="Hours that single spans are kept. What they told (runs, tokens, cost, scores) stays.")
+    keep_days: int = Field(90, alias="AIOPS_KEEP_DAYS", ge=7, le=3650, description="Days that pings, attempts at delivery, and what runs told in detail (errors, inputs) are kept. Counts, scores, votes and decisions stay; texts go by the registry's `data: {store_text: ...}`.")
     var: Path = Field(Path("var"), alias="AIOPS_VAR", description="Where local files are kept (databases, the local secret).")
 
     @field_validator("slack_api_url")
