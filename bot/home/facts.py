@@ -144,4 +144,5 @@ class Home:
     became: tuple[Became, ...] = ()
     became_turned: Turned = field(default_factory=Turned)
     became_counts: dict[str, int] = field(default_factory=dict)
+    became_all: bool = True  # of the last 90 days; else only the newest reports are told of
     fleet: Fleet | None = None

@@ -149,7 +149,7 @@ def _ratings(home: Home) -> list[Block]:
     told = f"You have rated {_many(home.rated)} output{'' if home.rated == 1 else 's'} so far, {_many(home.rated_lately)} in the last 30 days. Thank you." if home.rated else "You have not rated an output yet. One press is enough, and nobody but you sees it."
     blocks.append(context(told))
     if home.became:
-        blocks += [header("What became of your reports"), section(_became_counts(home.became_counts)), *(section(_became(each)) for each in home.became)]
+        blocks += [header("What became of your reports"), section(_became_counts(home.became_counts, home.became_all)), *(section(_became(each)) for each in home.became)]
         blocks += _turning("ratings", home.became_turned, "report", "what changed first")
     return blocks
 
@@ -177,11 +177,12 @@ def _just_rated(rated: Rated) -> list[Block]:
     return [section(said), actions(button("Tell more", "home.rate", value), button("Take back", "home.undo", value))]
 
 
-def _became_counts(counts: dict[str, int]) -> str:
+def _became_counts(counts: dict[str, int], all_told: bool) -> str:
     """Of how many, what became."""
     total = sum(counts.values())
     parts = [f"{counts[state]:,} {words}" for state, words in (("fixed", "fixed"), ("worked", "being worked on"), ("changed", "followed by a new version"), ("counted", "counted in the score")) if counts.get(state)]
-    return f"Of the {plural(total, 'output')} you called bad in the last 90 days: {joined(parts)}."
+    which = f"the {plural(total, 'output')} you called bad in the last 90 days" if all_told else f"the {plural(total, 'output')} you last called bad"
+    return f"Of {which}: {joined(parts)}."
 
 
 def _became(row: Became) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, literal, select
+from sqlalchemy import ColumnElement, String, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, agents_of, owners_named_of
@@ -15,8 +15,8 @@ from bot.blocks import header, section
 from bot.calendars import day_before, local_day
 from bot.feedback.messages import Shown
 from bot.feedback.reading import shown
-from bot.home.became import became_of
-from bot.home.facts import COUNTED, Fleet, Home, Mine, OpenPage, Rated, Stray, Turned, turned
+from bot.home.became import became_of, newest_votes, quoted, rated
+from bot.home.facts import Fleet, Home, Mine, OpenPage, Rated, Stray, Turned, turned
 from bot.home.messages import view
 from bot.ladders.unreached import unreached
 from bot.lists.reading import items_for
@@ -46,7 +46,6 @@ from bot.tables import (
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
 RATEABLE = 3
-LATELY = timedelta(days=30)
 JUST_NOW = timedelta(minutes=10)
 PAGES, ITEMS, AGENTS, FLEET, BECAME = 5, 10, 6, 8, 5  # how many of each are shown at once
 CHARTS = 6
@@ -76,22 +75,17 @@ def home_of(tx: Session, actor: Actor, now: datetime) -> Home:
     items = [item for item in items_for(tx, now, actor.person_id) if not item.key.startswith("page:")]
     items_turned = turned(at, "list", ITEMS, len(items))
     requests, requests_total = requests_for(tx, actor.person_id, REQUESTS)
-    became, counts = became_of(tx, now, actor.person_id)
+    votes = newest_votes(tx, now, actor.person_id)
+    became, counts, all_told = became_of(tx, now, votes)
     became_turned = turned(at, "ratings", BECAME, len(became))
-    votes = select(Vote.id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None))
     return Home(
         mine=mine, mine_turned=mine_turned, charts=tuple(charts[agent.id] for agent, _ in rows if agent.id in charts)[:CHARTS],
         pages=pages, pages_turned=pages_turned, requests=tuple(requests), requests_total=requests_total, items=tuple(items[items_turned.first : items_turned.last]), items_turned=items_turned,
         rateable=_rateable(tx, actor), just_rated=_just_rated(tx, now, actor),
-        rated=_up_to(tx, votes), rated_lately=_up_to(tx, votes.where(Vote.voted_at > now - LATELY)),
-        became=tuple(became[became_turned.first : became_turned.last]), became_turned=became_turned, became_counts=counts,
+        rated=rated(votes), rated_lately=rated([vote for vote in votes if vote.lately]),
+        became=quoted(tx, became[became_turned.first : became_turned.last]), became_turned=became_turned, became_counts=counts, became_all=all_told,
         fleet=_fleet(tx, now, at, roles) if actor.person_id in lead_ids(tx) else None,
     )  # fmt: skip
-
-
-def _up_to(tx: Session, rows: Select[int]) -> int:
-    """How many rows there are, counted no further than is told."""
-    return int(tx.scalar(select(func.count()).select_from(rows.limit(COUNTED).subquery())) or 0)
 
 
 def _agents(tx: Session, chosen: ColumnElement[bool], at: Turned) -> list[tuple[Agent, AgentNow | None]]:

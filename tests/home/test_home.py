@@ -160,3 +160,27 @@ def test_people_see_what_became_of_their_own_reports_and_nobody_elses(fleet: Dat
         assert "you reported this on <!date^" in said
         assert "Lea" not in said
         assert "1 being worked on" not in words_of(home_view(tx, actor_of(lea), NOW))
+
+
+def test_who_rates_much_is_told_how_far_was_looked_and_an_output_rated_twice_counts_once(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        kim, output = scene.find_person(tx, "kim"), tx.scalars(select(Output).order_by(Output.id)).first()
+        assert output is not None
+        for surface in ("button", "reaction"):
+            tx.add(Vote(agent_id=output.agent_id, output_id=output.id, person_id=kim.id, surface=surface, good=False, voted_at=NOW - timedelta(days=40), received_at=NOW))
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(kim), NOW))
+        assert "You have rated 1 output so far, 0 in the last 30 days." in said
+        assert "Of the 1 output you called bad in the last 90 days: 1 counted in the score." in said
+        for number in range(150):
+            more = Output(agent_id=output.agent_id, ext_id=f"more{number}", occurred_at=NOW, received_at=NOW, content="x", kind="reply", text=f"More {number}", local_day="2026-11-01", known=True)
+            tx.add(more)
+            tx.flush()
+            at = NOW - timedelta(days=1 + number % 80)
+            tx.add(Vote(agent_id=more.agent_id, output_id=more.id, person_id=kim.id, surface="button", good=number % 3 == 0, voted_at=at, received_at=at))
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(kim), NOW))
+        assert "You have rated 151 outputs so far, 58 in the last 30 days." in said
+        assert "Of the 40 outputs you last called bad: 40 counted in the score." in said  # of 100: the number says no more than was looked at
+        assert said.count("you reported this on") == 2
+        assert "> More " in said.split("What became of your reports")[1]
