@@ -175,11 +175,11 @@ async def _settle(house: House, settings: Settings) -> bool:
     first = await life.settle_in(house.lanes, house.clock, KIND_SPECS, import_events, settings.var) if await _synced(house) else False
     if first:
         await house.lanes.write(lambda tx: digests.plan_step(tx, house.clock.now()) and None)
-        due = await house.lanes.write(lambda tx: life.this_morning(tx, house.clock.now()))
         while await house.loops.loops["fold"].step(house.clock.now()):
             pass
-        if due is not None:
-            await house.lanes.write(lambda tx: digests.post_step(tx, due) and None)
+        due = await house.lanes.write(lambda tx: life.make_due(tx, house.clock.now()))
+        while await house.lanes.write(lambda tx: digests.post_step(tx, due)):
+            pass
     return first
 
 

@@ -81,12 +81,17 @@ def _write_history(path: Path, now: datetime) -> None:
             file.write(orjson.dumps(event) + b"\n")
 
 
-def this_morning(tx: Session, now: datetime) -> datetime | None:
-    """When this morning's summary was due in the demo's town, and make it due then; None before nine and on days off."""
-    local = now.astimezone(zone_named(story.ZONE))
-    due = at_local(local.date(), time(9), story.ZONE)
-    if local.weekday() >= 5 or due > now:
-        return None
+def last_morning(now: datetime) -> datetime:
+    """When the last summary was due in the demo's town: at nine on its last working morning."""
+    day = now.astimezone(zone_named(story.ZONE)).date()
+    while day.weekday() >= 5 or at_local(day, time(9), story.ZONE) > now:
+        day -= timedelta(days=1)
+    return at_local(day, time(9), story.ZONE)
+
+
+def make_due(tx: Session, now: datetime) -> datetime:
+    """Have the last working morning's summaries due, so that there is one to read at any hour; returns when they were."""
+    due = last_morning(now)
     tx.execute(update(DigestTimer).values(due_at=due))
     return due
 

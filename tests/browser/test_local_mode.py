@@ -128,6 +128,13 @@ def test_a_failed_night_stands_in_its_channel_and_the_owners_acknowledgement_rea
     expect(button(copy, "Acknowledge")).to_have_count(0)
 
 
+def test_the_last_working_mornings_summary_stands_in_the_channel_on_whatever_day_the_newcomer_comes(page: Any) -> None:
+    look_as(page, "Omar Nassar")
+    summary = message(visit(page, "support-ai"), "Daily health")
+    expect(summary).to_contain_text("Not worth using: Support triage", timeout=SETTLED)
+    expect(button(summary, "Reviewed")).to_be_visible()
+
+
 def test_an_incident_opens_with_its_checklist_and_does_not_close_before_it_is_done(page: Any) -> None:
     look_as(page, "Jad Rahme")
     main = visit(page, "finance-ai")
