@@ -32,7 +32,7 @@ def begin(tx: Session, now: datetime, request: Request, agent: Agent) -> None:
     terms = terms_of(spec_of(agent), request.kind)
     request.channel_id = place_of(tx, agent, request.kind)
     request.sla_at = now + terms.sla
-    request.on_timeout = getattr(terms, "on_timeout", None)
+    request.on_timeout = rules.at_timeout(getattr(terms, "on_timeout", None), request.sla_at, request.deadline_at)
     set_timer(request, agent)
     start_climb(tx, now, KIND, request.id, ladder_of(tx, agent, request.kind))
     evidence = {"kind": request.kind, "rule": request.rule, "action_hash": request.action_hash}

@@ -150,7 +150,8 @@ def standing(view: RequestView) -> str:
         who = by if view.decided_by is not None else escape(view.agent)
         return f":heavy_minus_sign: {who} withdrew it {at}: no answer is needed any more.{words}"
     if view.state == "timed_out":
-        held = f", so it is {_held(view.on_timeout)}, as agreed" if view.kind == "approval" else ", which was the agent's deadline"
+        hasty = view.ends_at is not None and view.sla_at is not None and view.ends_at < view.sla_at
+        held = f", so it is {_held(view.on_timeout)}, as agreed" if view.kind == "approval" and not hasty else ", which was the agent's deadline" + (", so it is denied" if view.kind == "approval" else "")
         used = f" Used {when(view.used_at)}." if view.used_at else ""
         return f":hourglass: Nobody answered by {at}{held}.{used}"
     if view.claimed_by is not None and view.claimed_at is not None:

@@ -21,6 +21,7 @@ from bot.requests.rules import Action, Before, Decision, Verdict, before, hash_o
 from bot.tables import Agent, Request, Stage
 
 KEPT = 20_000  # descriptions kept in memory
+LOOKED_BACK = 50  # requests about the same action
 FRESH = 1.0  # seconds that an agent's rules are answered from memory
 
 
@@ -117,13 +118,13 @@ def ask(tx: Session, now: datetime, known: Known, asking: Asking, verdict: Verdi
     digest = hash_of(doc)
     # Two who ask the same in the same moment make one request: the second waits here for the first.
     agent = tx.scalars(select(Agent).where(Agent.id == known.agent_id).with_for_update(key_share=True)).one()
-    earlier = _earlier(tx, known.agent_id, asking.ext_id, digest)
+    person = person_for_report(tx, asking.triggered_by, None) if asking.triggered_by else None
+    earlier = _earlier(tx, now, known.agent_id, asking.ext_id, digest, person.id if person is not None else None)
     if earlier is not None:
         request = flows.held(tx, earlier) or tx.get_one(Request, earlier)
         answered = _by_earlier(tx, now, known, request, asking, verdict)
         if answered is not None:
             return answered
-    person = person_for_report(tx, asking.triggered_by, None) if asking.triggered_by else None
     context = asking.context if known.spec.data.store_text is not False else None
     request = Request(
         agent_id=known.agent_id, ext_id=asking.ext_id or _free_id(tx, known.agent_id, digest), occurred_at=now, received_at=now, content="permission", kind="approval",
@@ -136,14 +137,20 @@ def ask(tx: Session, now: datetime, known: Known, asking: Asking, verdict: Verdi
     return Permit(verdict, as_json(tx, request, known.slug))
 
 
-def _earlier(tx: Session, agent_id: int, ext_id: str | None, digest: str) -> int | None:
+def _earlier(tx: Session, now: datetime, agent_id: int, ext_id: str | None, digest: str, trigger_id: int | None) -> int | None:
+    """The request that answers already. What somebody else triggered does not, but for its no: its yes might be the asker's own."""
     if ext_id is not None:
         found = request_by_ext(tx, agent_id, ext_id)
         if found is not None and found.action_hash != digest:
             raise Conflict(f"the id {ext_id!r} belongs to a request for another action: a yes holds only for exactly what was shown")
+        if found is not None and trigger_id not in (None, found.triggered_by):
+            raise Conflict(f"the id {ext_id!r} belongs to a request that somebody else triggered: ask with another id")
         return found.id if found is not None else None
-    sought = select(Request.id).where(Request.agent_id == agent_id, Request.action_hash == digest, Request.kind == "approval")
-    return tx.scalars(sought.order_by(Request.id.desc()).limit(1)).first()
+    sought = select(Request).where(Request.agent_id == agent_id, Request.action_hash == digest, Request.kind == "approval")
+    for earlier in tx.scalars(sought.order_by(Request.id.desc()).limit(LOOKED_BACK)):
+        if trigger_id in (None, earlier.triggered_by) or before(asked_of(earlier), now, named=False) is Before.NO:
+            return earlier.id
+    return None
 
 
 def _by_earlier(tx: Session, now: datetime, known: Known, request: Request, asking: Asking, verdict: Verdict) -> Permit | None:

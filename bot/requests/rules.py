@@ -205,6 +205,11 @@ def next_due(timing: Timing) -> tuple[datetime, Due] | None:
     return min(((at, what) for at, what in ends if at is not None), key=lambda each: each[0], default=None)
 
 
+def at_timeout(agreed: str | None, sla_at: datetime, deadline_at: datetime | None) -> str | None:
+    """What silence means. A yes was agreed for people who had the whole SLA: a shorter deadline, which the agent sets itself, never makes one."""
+    return "deny" if agreed == "allow" and deadline_at is not None and deadline_at < sla_at else agreed
+
+
 # --- how often ------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,6 +101,32 @@ async def test_an_id_of_another_action_is_a_conflict(t: Town) -> None:
     await check(t, id="r1")
     told = await check(t, {**LARGE, "on": "order/2"}, 409, id="r1")
     assert told["code"] == "id_conflict"
+
+
+async def test_nobody_approves_their_own_action_through_what_another_triggered(t: Town) -> None:
+    first = await check(t, triggered_by="omar@example.com")
+    second = await check(t, triggered_by="U0LEA")  # the same action, but Lea had it done: her yes is worth nothing here
+    assert second["request"]["id"] != first["request"]["id"]
+    assert (await check(t, triggered_by="U0LEA"))["request"]["id"] == second["request"]["id"]
+    await press(t, "lea", "requests.approve", first["request"]["id"])
+    assert (await check(t, triggered_by="U0LEA"))["decision"] == "ask"
+    assert (await check(t, triggered_by="omar@example.com"))["decision"] == "allow"
+    await check(t, triggered_by="omar@example.com", id="r1")
+    told = await check(t, None, 409, triggered_by="U0LEA", id="r1")
+    assert "somebody else triggered" in told["detail"]
+
+
+async def test_a_deadline_shorter_than_the_sla_never_makes_silence_a_yes(t: Town) -> None:
+    await t.apply(REGISTRY.replace("    stage: autonomous", SPEC.replace("on_timeout: deny", "on_timeout: allow")))
+    soon, late = (t.clock.now() + timedelta(minutes=minutes) for minutes in (1, 60))
+    await check(t, id="hasty", deadline=soon.isoformat())
+    assert "it is denied" in json.dumps((await shown(t))["blocks"])
+    await check(t, id="gone", deadline=(t.clock.now() - timedelta(minutes=1)).isoformat())
+    await check(t, id="patient", deadline=late.isoformat())
+    await t.move(minutes=31)
+    assert [(await answer_of(t, each))["decision"] for each in ("hasty", "gone", "patient")] == ["deny", "deny", "allow"]
+    assert (await check(t, id="hasty"))["decision"] == "deny"
+    assert (await check(t, id="patient"))["decision"] == "allow"
 
 
 async def test_a_stopped_agent_may_nothing_from_the_next_question_on(t: Town) -> None:
