@@ -29,7 +29,7 @@ from bot.intake.once import fresh_of, insert_once, output_ids_of, people_of
 from bot.intake.places import heard_as, take_over
 from bot.intake.requests import asked, withdrawn
 from bot.intake.runs import Run
-from bot.intake.telemetry.storing import make_due
+from bot.intake.telemetry.storing import hold_traces, make_due
 from bot.intake.work import Learned, Work
 from bot.quality.counting import CHANGES, OUTPUTS
 from bot.quality.flows import mark_dirty, reobserve
@@ -47,6 +47,9 @@ def store(tx: Session, now: datetime, items: Sequence[Item], *, live: bool) -> L
     by_type: dict[str, list[Item]] = {}
     for item in items:
         by_type.setdefault(item.event.type, []).append(item)
+    traces = sorted({trace_id for item in items if isinstance(item.event, Run) and (trace_id := item.event.trace_id) and item.more is None})
+    if traces:  # what their spans tell of the same runs is no second one; held first, as by whoever makes runs from spans
+        (hold_traces if live else make_due)(tx, now, traces)
     if JUDGING & by_type.keys():
         spoken = [item for kind in ("output", *sorted(JUDGING)) for item in by_type.get(kind, ())]
         hold_outputs(tx, {(item.agent.id, getattr(item.event, "output", item.event.id)) for item in spoken})
@@ -79,9 +82,6 @@ def _runs(work: Work, items: list[Item]) -> None:
         made.append((item, rows.run_row(item, event, work.received, work.stamp)))
     insert_once(work, rows.RUNS, made)
     _note_new_names(work, items)
-    traces = sorted({trace_id for item in items if isinstance(item.event, Run) and (trace_id := item.event.trace_id) and item.more is None})
-    if traces:  # what its spans told of the same run is no second one
-        make_due(work.tx, work.now, traces)
 
 
 def _note_new_names(work: Work, items: list[Item]) -> None:

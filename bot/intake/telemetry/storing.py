@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import and_, delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from bot.db import insert_many, wake
@@ -112,6 +113,28 @@ def make_due(tx: Session, now: datetime, trace_ids: Sequence[str], response_ids:
     wake(tx, LOOP, here=True)
 
 
+_HEX = re.compile("[0-9a-f]{32}")
+_HELD = (
+    "INSERT INTO traces (trace_id, heard_at, rooted, spans) SELECT unnest(CAST(:given AS text[])), :now, false, 0"
+    " ON CONFLICT (trace_id) DO UPDATE SET due_at = CASE WHEN traces.folded_at IS NULL THEN traces.due_at ELSE :now END"
+)
+
+
+def hold_traces(tx: Session, now: datetime, trace_ids: Sequence[str]) -> None:
+    """An agent reports runs of these traces itself: whoever makes runs from their spans waits for that report, and looks (again) after it.
+
+    The row is held also where no span came yet: else another process could make the same run before this one commits.
+    """
+    if tx.get_bind().dialect.name == "sqlite":  # one writer at a time
+        make_due(tx, now, trace_ids)
+        return
+    told = [trace_id for trace_id in trace_ids if _HEX.fullmatch(trace_id)]  # other spellings are another store's, and no span's
+    if not told:
+        return
+    tx.execute(text(_HELD), {"given": told, "now": stamp_for(tx)(now)})
+    wake(tx, LOOP, here=True)
+
+
 def _in(tx: Session) -> str:
     return "SELECT value FROM json_each(:given)" if tx.get_bind().dialect.name == "sqlite" else "SELECT unnest(CAST(:given AS text[]))"
 
@@ -122,12 +145,14 @@ def _given(tx: Session, values: Sequence[str]) -> Any:
 
 def forget_spans(tx: Session, now: datetime, kept: timedelta) -> bool:
     """Drop the spans of traces that were heard of longer ago; says whether there were more. Their rows stay for the 31 days in which late spans may come."""
-    old = select(Trace.trace_id).where(Trace.closed_at.is_(None), Trace.due_at.is_(None), Trace.heard_at < now - kept).order_by(Trace.heard_at).limit(200)
+    old = select(Trace.trace_id).where(Trace.closed_at.is_(None), Trace.due_at.is_(None), Trace.heard_at < now - kept, Trace.spans > 0).order_by(Trace.heard_at).limit(200)
     ids = list(tx.scalars(old.with_for_update(skip_locked=True)))
     if ids:
         tx.execute(delete(Span).where(Span.trace_id.in_(ids)), execution_options={"synchronize_session": False})
         tx.execute(update(Trace).where(Trace.trace_id.in_(ids)).values(closed_at=now), execution_options={"synchronize_session": False})
-    gone = list(tx.scalars(select(Trace.trace_id).where(Trace.closed_at.is_not(None), Trace.heard_at < now - timedelta(days=31)).limit(1000)))
+    over = and_(Trace.closed_at.is_not(None), Trace.heard_at < now - timedelta(days=31))
+    reported = and_(Trace.spans == 0, Trace.due_at.is_(None), Trace.heard_at < now - kept)  # named by runs, and no span ever came
+    gone = list(tx.scalars(select(Trace.trace_id).where(or_(over, reported)).limit(1000)))
     if gone:
         tx.execute(delete(Trace).where(Trace.trace_id.in_(gone)), execution_options={"synchronize_session": False})
     return len(ids) == 200 or len(gone) == 1000
