@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from typing import Any
 
 from sqlalchemy import select
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bot.clock import MovedClock
 from bot.jobs import jobs_of
 from bot.paging.flows import open_problem
 from bot.paging.rules import Finding, State
 from bot.people.tokens import mint_token
+from bot.routes.webhook import key_of_agent
 from bot.tables import Agent, Check, FollowUp, Incident, Page, Problem, Request, Stage, Token
 from tests.handover.kit import decisions, find, say, submit, view_words, whole
 from tests.handover.test_hand_over import busy
 from tests.kit.house import REGISTRY, Town, town
+from tests.kit.server import serving
 
 BEATS = REGISTRY.replace("checks:\n", "checks:\n      night: {kind: heartbeat, every: 1h, grace: 5m, why: \"it runs hourly\"}\n")
 
@@ -122,6 +131,34 @@ async def test_retiring_ends_everything_that_is_open_tells_everybody_once_and_ke
         assert watched is not None
         assert watched > clock.now().replace(hour=0)
         assert "autonomous" in await say(t, "maya", "stage support-triage")  # the way back goes as far as before
+
+
+async def test_the_webhook_hears_that_a_request_was_withdrawn_because_its_agent_was_retired(database_url: str, clock: MovedClock) -> None:
+    got: list[tuple[bytes, str]] = []
+
+    async def take(request: HttpRequest) -> Response:
+        got.append((await request.body(), request.headers["aiops-signature"]))
+        return Response()
+
+    async with town(database_url, clock) as t, serving(Starlette(routes=[Route("/hook", take, methods=["POST"])])) as url:
+        await t.apply(REGISTRY.replace("    stage: autonomous", f"    webhook: {url}/hook\n    stage: autonomous"))
+        for name in ("q1", "q2"):
+            await t.post(t.event("request", name, kind="approval", title="Refund 120 EUR"))
+        await t.settle()
+        await retire(t, "maya", "the new desk does it")
+        heard = {json.loads(body)["request"]["id"]: (json.loads(body), signature) for body, signature in got if json.loads(body)["type"] == "request"}
+        assert sorted(heard) == ["q1", "q2"]
+        assert t.house.signer is not None
+        key = key_of_agent(t.house.signer, "support-triage")
+        for body, signature in got:  # the order to stop as well
+            stamp, _, mac = signature.removeprefix("t=").partition(",v1=")
+            assert hmac.new(key.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest() == mac
+        said = heard["q1"][0]["request"]
+        assert (said["state"], said["decision"], said["answered_by"]["name"]) == ("withdrawn", "deny", "Maya Haddad")
+        assert "the new desk does it" in said["answer"]
+        count = len(got)
+        await t.move(minutes=30)
+        assert len(got) == count  # taken: told once
 
 
 async def test_what_is_open_can_go_to_somebody_and_what_somebody_says_meanwhile_counts(database_url: str, clock: MovedClock) -> None:
