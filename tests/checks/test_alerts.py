@@ -67,7 +67,7 @@ async def door(db: Database, clock: MovedClock) -> AsyncIterator[Door]:
     lanes = Lanes(db)
     edge = TakeAlerts(Doors(lanes, clock), lanes, clock)
     try:
-        async with serving(Starlette(routes=[Route("/v1/alerts", edge, methods=["POST"])])) as url, httpx.AsyncClient(base_url=url) as http:
+        async with serving(Starlette(routes=[Route("/v1/alerts", edge, methods=["POST"])])) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield Door(world, http, url, edge, tokens)
     finally:
         lanes.close()

@@ -64,7 +64,7 @@ async def door(db: Database, clock: MovedClock) -> AsyncIterator[Door]:
     lanes = Lanes(db)
     taken = Pings(lanes, clock)
     try:
-        async with serving(Starlette(routes=[route(TakePing(taken, pings.Targets(lanes, clock, SIGNER), clock))])) as url, httpx.AsyncClient(base_url=url) as http:
+        async with serving(Starlette(routes=[route(TakePing(taken, pings.Targets(lanes, clock, SIGNER), clock))])) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
             yield Door(world, http, taken)
     finally:
         await taken.close()

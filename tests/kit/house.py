@@ -153,7 +153,7 @@ async def town(database_url: str, clock: MovedClock, *, rhythm: Rhythm | None = 
                 await house.open()
                 await house.read_directory(clock.now())
                 text = await house.lanes.write(lambda tx: mint_token(tx, clock.now(), house.ids, name="test", scopes=["events", "read", "import"], agents=None)[0])
-                async with httpx.AsyncClient(verify=trusted(), base_url=url) as http:
+                async with httpx.AsyncClient(verify=trusted(), base_url=url, timeout=30) as http:
                     with written(database_url) as counted:
                         yield Town(ws, house, clock, url, http, counted, text)
         finally:

@@ -204,7 +204,7 @@ async def test_a_gate_that_waits_at_another_process_hears_the_order_and_confirms
         mine = await gate_token(t)
         second = House(t.house.settings, clock=clock, ids=RandomIds(), rhythm=Rhythm.limitless())
         await second.open()
-        async with serving(Starlette(routes=second.routes())) as url, httpx.AsyncClient(base_url=url) as http:
+        async with serving(Starlette(routes=second.routes())) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
             path = f"/v1/agents/{SLUG}/gate"
             assert (await http.get(path, headers=mine)).json()["rev"] == 1
             waiting = asyncio.create_task(http.get(f"{path}?wait=30", headers={**mine, "If-None-Match": '"1"'}, timeout=40))

@@ -111,7 +111,7 @@ async def wire(db: Database, clock: MovedClock) -> AsyncIterator[Wire]:
     telemetry = Telemetry(lanes, clock, intake.doors, most=4 * 1024 * 1024)
     loops = TelemetryLoops(lanes, clock, intake.agents, timedelta(hours=48))
     app = Starlette(routes=[*event_routes(intake), *routes(telemetry)])
-    async with serving(app) as url, httpx.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         yield Wire(db, clock, lanes, telemetry, loops, http, url, tokens)
     await telemetry.close()
     await intake.close()
