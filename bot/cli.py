@@ -225,6 +225,9 @@ def audit_erase(
     _carry("audit_erase", {"person": person, "reason": reason}, json)
 
 
+app.command("erase")(audit_erase)  # the short word for the same
+
+
 @token.command("make")
 def token_make(
     name: Annotated[str, typer.Option(help="What it is for.")],
@@ -355,8 +358,17 @@ async def _lines(settings: Settings, job: str, args: dict[str, Any], server_only
 
     db = Database(settings.database)
     path = socket_path(db.url.database if db.is_sqlite else None, settings.var)
+    real = settings.own_database
     try:
-        async for line in ask_server(path, job, args):
+        try:
+            async for line in ask_server(path, job, args):
+                yield line
+            return
+        except ConnectionError:
+            if real is None:
+                raise
+        # The server of a real workspace, started in another terminal: this one need not know its tokens.
+        async for line in ask_server(socket_path(str(real), settings.var), job, args):
             yield line
         return
     except ConnectionError:
@@ -365,9 +377,11 @@ async def _lines(settings: Settings, job: str, args: dict[str, Any], server_only
             return
     finally:
         db.close()
+    if real is not None and real.exists():
+        typer.echo("No Slack token is set in this terminal, so this is about the demo fleet. For your own workspace set SLACK_BOT_TOKEN, or start `aiops up` with it first.", err=True)
     from bot.serve import alone
 
-    async with alone(settings) as jobs:
+    async with alone(settings, any_state=job == "doctor") as jobs:
         async for line in jobs[job](args):
             yield line
 

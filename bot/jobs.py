@@ -263,7 +263,7 @@ class _Jobs:
         found = await self.lanes.read(lambda tx: verify(tx, head=args.get("head")))
         yield {"text": verified_words(found), "json": verified_json(found)}
         if found.faults:
-            yield {"error": f"{len(found.faults)} things do not agree with their seals.", "exit": 1}
+            yield {"error": "One thing does not agree with its seal." if len(found.faults) == 1 else f"{len(found.faults)} things do not agree with their seals.", "exit": 1}
 
     async def do_audit_export(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         since, until = (datetime.fromisoformat(str(args[name])) if args.get(name) else None for name in ("since", "until"))
@@ -376,7 +376,10 @@ class _Jobs:
                 return {"error": f"There is no agent {unknown[0]!r}.", "exit": WRONG_INPUT}
             text, row = mint_token(tx, now, self.house.ids, name=args["name"], scopes=args["scopes"], agents=args.get("agents") or None, expires_at=expires)
             audit.record(tx, now, "token.make", f"token:{row.public_id}", came_from="cli", words=row.name, evidence={"scopes": row.scopes, "agents": row.agents})
-            return {"text": f"{text}\nKeep it now: it is not shown again.", "json": {"token": text, "id": row.public_id}}
+            told = f"{text}\nKeep it now: it is not shown again."
+            if "gate" in row.scopes and row.agents is None:
+                told += "\nMind: it may read every gate, and confirms no order by reading. An agent that is to obey needs a token of its own: `--agent <id>`."
+            return {"text": told, "json": {"token": text, "id": row.public_id}}
 
         try:
             yield await self.lanes.write(work)

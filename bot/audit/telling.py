@@ -28,7 +28,7 @@ def verified_words(found: Verified) -> str:
     if found.unsealed:
         lines.append(f"{found.unsealed:,} newer ones wait for the next seal.")
     if found.faults:
-        lines.append(f"{len(found.faults):,} things do not agree:")
+        lines.append("One thing does not agree:" if len(found.faults) == 1 else f"{len(found.faults):,} things do not agree:")
         lines += [f"  {fault}" for fault in found.faults[:SHOWN]]
         if len(found.faults) > SHOWN:
             lines.append(f"  and {len(found.faults) - SHOWN:,} more (`--json` names all).")

@@ -69,11 +69,11 @@ def _look(found: Verified, seal: Seal, rows: list[Decision], number: int, before
     if seal.number != number + 1:
         faults.append(f"Before {named}, {seal.number - number - 1} seals are missing.")
     elif seal.before != found.head:
-        faults.append(f"{named.capitalize()} does not follow from the one before it: one of the two was changed.")
+        faults.append(f"{named[0].upper()}{named[1:]} does not follow from the one before it: one of the two was changed.")
     if seal.hash != seal_hash(seal.number, seal.at, seal.count, seal.root, seal.before):
-        faults.append(f"{named.capitalize()} itself was changed.")
+        faults.append(f"{named[0].upper()}{named[1:]} itself was changed.")
     if len(rows) != seal.count:
-        faults.append(f"{named.capitalize()} holds {seal.count} decisions, and {len(rows)} are there: {'some were inserted' if len(rows) > seal.count else 'some were removed'}.")
+        faults.append(f"{named[0].upper()}{named[1:]} holds {seal.count} decisions, and {len(rows)} are there: {'some were inserted' if len(rows) > seal.count else 'some were removed'}.")
     elif merkle_root([leaf_of(row) for row in rows]) != seal.root:
         faults.append(f"A decision of {named} was changed: one of {_ids(rows)}.")
     for row in rows:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, insert, select, update
+from typer.main import get_command
 
-from bot import audit
+from bot import audit, cli
 from bot.audit.erasing import erase_person
 from bot.audit.rules import FIRST, Personal, commitment, merkle_root
 from bot.audit.sealing import BATCH, seal_step
@@ -181,3 +182,9 @@ def test_two_processes_never_seal_twice(db: Database, clock: MovedClock) -> None
             with db.transaction() as second:
                 assert seal_step(second, clock.now()) is False  # the first is at it
     assert (look(db).decisions, look(db).seals, look(db).faults) == (2, 2, [])
+
+
+def test_the_short_word_erase_does_what_audit_erase_does() -> None:
+    short, long = get_command(cli.app).commands["erase"], get_command(cli.app).commands["audit"].commands["erase"]  # type: ignore[attr-defined]
+    assert short.callback.__wrapped__ is long.callback.__wrapped__
+    assert [each.opts for each in short.params] == [each.opts for each in long.params]
