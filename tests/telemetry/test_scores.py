@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from bot.tables import Agent, Evaluation, Output, Run, UnownedAgent
@@ -121,3 +124,36 @@ async def test_a_coding_agent_s_cost_and_decisions_by_metrics_and_by_logs(wire: 
     assert (stranger.service, stranger.traces) == ("claude-code", 0)
     answer = await wire.send(metric(now, "claude_code.cost.usage", float("nan"), began=began, unit="USD"), "metrics")
     assert b"finite" in answer.content
+
+
+async def test_the_logs_of_coding_agents_are_read_in_their_own_words_and_a_rule_s_decision_is_no_person_s(wire: Wire) -> None:
+    """Claude Code, Codex (whose logger names the line of its source) and Gemini CLI, each sent twice."""
+    at = str(int(wire.clock.now().timestamp() * 1e9))
+    records: list[dict[str, object]] = [
+        {"body": "claude_code.api_request", "event.name": "api_request", "input_tokens": "100", "output_tokens": "20", "cache_read_tokens": "3000", "cost_usd": "0.12"},
+        {"body": "claude_code.tool_decision", "event.name": "tool_decision", "decision": "accept", "source": "config"},
+        {"body": "claude_code.tool_decision", "event.name": "tool_decision", "decision": "accept", "source": "user_temporary"},
+        {"body": "claude_code.tool_decision", "event.name": "tool_decision", "decision": "reject", "source": "hook"},
+        {"line": "event otel/src/manager.rs:88", "event.name": "codex.sse_event", "event.kind": "response.completed", "input_token_count": 1000, "output_token_count": 50, "cached_token_count": 200},
+        {"line": "event otel/src/manager.rs:99", "event.name": "codex.tool_decision", "decision": "approved", "source": "Config", "call_id": "1"},
+        {"line": "event otel/src/manager.rs:99", "event.name": "codex.tool_decision", "decision": "denied", "source": "User", "call_id": "2"},
+        {"line": "event otel/src/manager.rs:99", "event.name": "codex.tool_decision", "decision": "denied", "source": "User", "call_id": "3"},
+        {"event.name": "gemini_cli.api_response", "input_token_count": 200, "output_token_count": 30, "thoughts_token_count": 5, "cached_content_token_count": 10},
+        {"event.name": "gemini_cli.tool_call", "decision": "auto_accept", "function_name": "edit"},
+        {"event.name": "gemini_cli.tool_call", "decision": "modify", "function_name": "edit"},
+    ]
+    told = [
+        {"observedTimeUnixNano": at, "eventName": row.pop("line", ""), "body": {"stringValue": row.pop("body", "")}, "attributes": [{"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}} for key, value in row.items()]}
+        for row in records
+    ]  # fmt: skip
+    source = {"attributes": [{"key": "service.name", "value": {"stringValue": "support-bot"}}]}
+    for form in ("json", "protobuf"):
+        body = json.dumps({"resourceLogs": [{"resource": source, "scopeLogs": [{"logRecords": told}]}]}).encode()
+        if form == "protobuf":
+            body = json_format.Parse(body, ExportLogsServiceRequest()).SerializeToString()
+        answer = await wire.send(body, "logs", headers={"content-type": f"application/{'json' if form == 'json' else 'x-protobuf'}"})
+        assert answer.status_code == 200, answer.content
+        await wire.settle()
+        counted = wire.totals()
+        assert (counted.sum("tokens.input"), counted.sum("tokens.output"), counted.sum("tokens.cached"), counted.sum("cost.USD")) == (1300, 105, 3210, 120_000_000)
+        assert (counted.n("outcomes.accepted"), counted.n("outcomes.edited"), counted.n("outcomes.overridden")) == (1, 1, 2)

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from bot.intake.telemetry.dialects import LARGEST, count, money
-from bot.intake.telemetry.heard import HeardPoint, HeardRecord, text_of
+from bot.intake.telemetry.dialects import LARGEST, count, first, money
+from bot.intake.telemetry.heard import Attributes, HeardPoint, HeardRecord, text_of
 from bot.intake.telemetry.parts import PointPart
 from bot.quality import counting
 
@@ -16,9 +16,10 @@ TOKENS = ("gen_ai.client.token.usage", "client.inference.token.usage", "gen_ai.c
 TOKEN_TYPES = {"input": counting.TOKENS_INPUT, "output": counting.TOKENS_OUTPUT, "completion": counting.TOKENS_OUTPUT, "prompt": counting.TOKENS_INPUT, "cacheread": counting.TOKENS_CACHED, "cache": counting.TOKENS_CACHED, "cache_read": counting.TOKENS_CACHED}
 COST = counting.cost_metric("USD")
 ACCEPTED, EDITED, OVERRIDDEN = (counting.outcome_metric(result) for result in ("accepted", "edited", "overridden"))
-DECISIONS = {"accept": ACCEPTED, "accepted": ACCEPTED, "auto_accept": ACCEPTED, "approved": ACCEPTED, "approved_for_session": ACCEPTED, "modify": EDITED, "reject": OVERRIDDEN, "rejected": OVERRIDDEN, "denied": OVERRIDDEN, "abort": OVERRIDDEN}
+DECISIONS = {"accept": ACCEPTED, "accepted": ACCEPTED, "approved": ACCEPTED, "approved_for_session": ACCEPTED, "modify": EDITED, "reject": OVERRIDDEN, "rejected": OVERRIDDEN, "denied": OVERRIDDEN, "abort": OVERRIDDEN}
+BY_ITSELF = frozenset(["config", "hook", "auto", "automated"])  # a rule decided: no person took or refused anything
 DECISION_ENDS = (".code_edit_tool.decision", ".tool.decision", "_tool.decision", ".tool.call.count", ".tool_decision")
-RECORDS = (".api_request", ".tool_decision", ".api_response", ".sse_event")
+RECORDS = (".api_request", ".tool_decision", ".tool_call", ".api_response", ".sse_event")
 
 
 def is_coder(service: str, name: str) -> bool:
@@ -36,8 +37,13 @@ def metrics_of(point: HeardPoint) -> str | None:
     if name == "operation.cost" or name.endswith((".cost.usage", ".usage.cost")):
         return COST if point.unit in ("", "USD", "usd", "$", "{USD}") else None
     if name.endswith(DECISION_ENDS):
-        return DECISIONS.get(text_of(found.get("decision")).lower())
+        return _decided(found)
     return None
+
+
+def _decided(found: Attributes) -> str | None:
+    """What a person decided; None where a rule did."""
+    return DECISIONS.get(text_of(found.get("decision")).lower()) if text_of(found.get("source")).lower() not in BY_ITSELF else None
 
 
 def of_point(agent_id: int, point: HeardPoint, at: int, metric: str) -> list[PointPart]:
@@ -55,16 +61,16 @@ def of_record(agent_id: int, record: HeardRecord, at: int) -> list[PointPart]:
     """A request's cost and tokens, or a decision of a person."""
     found = record.attributes
     added: dict[str, int] = {}
-    if record.name.endswith("tool_decision"):
-        metric = DECISIONS.get(text_of(found.get("decision")).lower())
+    if record.name.endswith(("tool_decision", ".tool_call")):
+        metric = _decided(found)
         if metric is not None:
             added[metric] = 1
     else:
         told = {
             COST: money(found.get("cost_usd")),
-            counting.TOKENS_INPUT: count(found.get("input_tokens")),
-            counting.TOKENS_OUTPUT: count(found.get("output_tokens")),
-            counting.TOKENS_CACHED: count(found.get("cache_read_tokens")),
+            counting.TOKENS_INPUT: count(first(found, ("input_tokens", "input_token_count"))),
+            counting.TOKENS_OUTPUT: (count(first(found, ("output_tokens", "output_token_count"))) or 0) + (count(found.get("thoughts_token_count")) or 0),
+            counting.TOKENS_CACHED: count(first(found, ("cache_read_tokens", "cached_token_count", "cached_content_token_count"))),
         }
         added = {metric: value for metric, value in told.items() if value}
     same: list[Any] = [record.source.instance, record.source.service, record.name, at, record.span_id, sorted((key, text_of(each)) for key, each in found.items())]

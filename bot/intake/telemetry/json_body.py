@@ -79,7 +79,7 @@ def records(body: bytes) -> Iterator[HeardRecord]:
         told, span_told = _told(_get(record, "traceId", "trace_id"), 16), _told(_get(record, "spanId", "span_id"), 8)
         trace_id, span_id = _id(told, 16), _id(span_told, 8)
         bad = "ids" if (told and trace_id is None) or (span_told and span_id is None) else ""
-        name = _text(_get(record, "eventName", "event_name")) or _text(attributes.get("event.name")) or _text(_dict(record.get("body")).get("stringValue"))[:128]
+        name = _text(attributes.get("event.name")) or _text(_get(record, "eventName", "event_name")) or _text(_dict(record.get("body")).get("stringValue"))[:128]
         at = _whole(_get(record, "timeUnixNano", "time_unix_nano")) or _whole(_get(record, "observedTimeUnixNano", "observed_time_unix_nano"))
         yield HeardRecord(source, scope, name, at, trace_id or "", span_id or "", attributes, bad)
 

@@ -66,7 +66,12 @@ EVALUATION_BY = ("gen_ai.evaluation.evaluator.name", "gen_ai.evaluation.evaluato
 ANNOTATIONS = "annotations."  # annotations.<i>.annotation.name and so on
 
 # What a coding agent's metrics and logs say.
-CODER = ("decision", "tool_name", "tool", "model", "cost_usd", "input_tokens", "output_tokens", "cache_read_tokens", "event.name", "success", "type", "user.id", "session.id", "gen_ai.token.type", "request_id", "event.sequence", "event.timestamp")
+CODER = (
+    "decision", "source", "tool_name", "tool", "function_name", "model", "event.name", "success", "type", "user.id", "session.id", "gen_ai.token.type", "request_id", "event.sequence", "event.timestamp",
+    "cost_usd", "input_tokens", "output_tokens", "cache_read_tokens",  # Claude Code
+    "input_token_count", "output_token_count", "cached_token_count", "call_id", "conversation.id",  # Codex
+    "cached_content_token_count", "thoughts_token_count", "prompt_id",  # Gemini CLI, beside Codex's
+)  # fmt: skip
 
 READ = frozenset(
     [

@@ -77,7 +77,8 @@ def records(body: bytes) -> Iterator[HeardRecord]:
             scope = scope_logs.scope.name
             for record in scope_logs.log_records:
                 attributes = _attributes(record.attributes)
-                name = record.event_name or str(attributes.get("event.name") or "") or record.body.string_value[:128]
+                # The attribute first: some loggers put the place in their source into the other one.
+                name = str(attributes.get("event.name") or "") or record.event_name or record.body.string_value[:128]
                 trace_id, span_id = record.trace_id, record.span_id
                 bad = "ids" if (trace_id and len(trace_id) != 16) or (span_id and len(span_id) != 8) else ""
                 at = record.time_unix_nano or record.observed_time_unix_nano
