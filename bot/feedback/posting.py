@@ -32,6 +32,7 @@ def outputs_arrived(tx: Session, now: datetime, agent_id: int, output_ids: Seque
 
     Not `live` (an import): nothing is posted. Outputs that stand in Slack already (`slack:`) are never posted twice.
     """
+    judged: set[int] = set()
     for start in range(0, len(output_ids), CHUNK):
         chunk = list(output_ids[start : start + CHUNK])
         early = select(Observation.output_id, Observation.source)
@@ -40,29 +41,34 @@ def outputs_arrived(tx: Session, now: datetime, agent_id: int, output_ids: Seque
             moved.setdefault(source, []).append(output_id)
         for source, ids in sorted(moved.items()):
             reobserve(tx, now, agent_id, ids, source)
+        judged.update(moved.get("people", ()))
     agent = tx.get_one(Agent, agent_id)
     counts = Counts()
     for start in range(0, len(output_ids), CHUNK):
         linked = select(Output.occurred_at).where(Output.id.in_(output_ids[start : start + CHUNK]), Output.slack_ts.is_not(None))
         for at in tx.scalars(linked):
             counts.add(agent_id, agent.zone, counting.OUTPUTS_SHOWN, at)
-    if live:
-        _show_all(tx, now, agent, output_ids, counts)
+    posted = _show_all(tx, now, agent, output_ids, counts) if live else set()
     counts.write(tx, now)
+    if posted & judged:  # rated before it stood in Slack: it was asked for there, and is answered
+        reobserve(tx, now, agent_id, sorted(posted & judged), "people")
 
 
-def _show_all(tx: Session, now: datetime, agent: Agent, output_ids: Sequence[int], counts: Counts) -> None:
-    spec = spec_of(agent)
+def _show_all(tx: Session, now: datetime, agent: Agent, output_ids: Sequence[int], counts: Counts) -> set[int]:
+    """Post what the registry wants posted of these, and say which."""
+    spec, posted = spec_of(agent), set[int]()
     if spec.outputs.post == "none":
-        return
+        return posted
     channel = _channel(tx, agent, spec)
     if channel is None:
-        return
+        return posted
     for start in range(0, len(output_ids), CHUNK):
         wanted = select(Output).where(Output.id.in_(output_ids[start : start + CHUNK]), Output.known, Output.slack_ts.is_(None), Output.occurred_at > now - POSTED_WITHIN)
         for output in tx.scalars(wanted.order_by(Output.occurred_at, Output.id)):
             if _show(tx, now, agent, spec, output, channel):
                 counts.add(agent.id, agent.zone, counting.OUTPUTS_SHOWN, output.occurred_at)
+                posted.add(output.id)
+    return posted
 
 
 def recount(tx: Session, now: datetime, agent_id: int, output_ids: Iterable[int]) -> None:

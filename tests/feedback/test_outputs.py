@@ -8,6 +8,7 @@ from inline_snapshot import snapshot
 from sqlalchemy import func, select
 
 from bot.blocks import MESSAGE_TEXT, SECTION_TEXT
+from bot.calendars import local_day
 from bot.clock import MovedClock
 from bot.db import Database
 from bot.feedback import messages, reading, slack
@@ -99,6 +100,20 @@ def test_judgements_that_came_before_their_output_move_to_its_day(db: Database, 
         assert quality.score(tx, agent.id, "2026-11-18", "2026-11-18", "people").n == 1
         assert quality.score(tx, agent.id, "2026-11-20", "2026-11-20", "people").n == 0
         assert tx.scalars(select(Observation.local_day)).one() == "2026-11-18"
+
+
+def test_a_vote_that_came_before_its_output_stood_in_slack_is_in_the_response_from_the_start(db: Database, clock: MovedClock) -> None:
+    now = clock.now()
+    with db.transaction() as tx:
+        agent = make_agent(tx, now, outputs={"post": "all"})
+        stub = make_output(tx, agent, now, None, known=False)
+        rate(tx, now, stub, make_person(tx, "lea", now), True)
+        stub.known = True
+        tx.flush()
+        outputs_arrived(tx, now, agent.id, [stub.id], live=True)
+        day = local_day(now, agent.zone)
+        found = quality.totals(tx, agent.id, day, day)
+        assert (found.n("outputs.shown"), found.n("quality.people.shown"), found.n("quality.people")) == (1, 1, 1)
 
 
 def test_messages_of_an_agents_own_app_are_its_outputs_once(db: Database, clock: MovedClock) -> None:
