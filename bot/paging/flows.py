@@ -24,6 +24,7 @@ from bot.paging.scope import require_on
 from bot.paging.sparing import cascades, flapping, grouping, quieting
 from bot.paging.standing import hold_until, locked, take_turn
 from bot.paging.viewing import page_view
+from bot.paging.words.phrases import by_check
 from bot.people.flows import Refused, actor_of
 from bot.people.rules import Act
 from bot.quality.flows import mark_dirty
@@ -134,7 +135,7 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str, by_id: int
     page = locked(tx, problem.page_id)
     still = own_problems(tx, page.id)
     if still:
-        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"{'Recovered' if by_id is None else 'Closed'}: {escape(problem.title)}. {escape(why)} {len(still)} still open."))
+        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"{'Recovered' if by_id is None else 'Closed'}: {escape(problem.title)}{by_check(problem.fingerprint.partition(':')[2])}. {escape(why)} {len(still)} still open."))
         quieting.reconcile(tx, now, page)
         cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)

@@ -26,8 +26,8 @@ from bot.paging.words.calls import channel_call as channel_call
 from bot.paging.words.calls import over_line as over_line
 from bot.paging.words.calls import taken_over as taken_over
 from bot.paging.words.calls import takes_down
+from bot.paging.words.phrases import by_check, light, listed, since, times
 from bot.paging.words.phrases import lead as lead
-from bot.paging.words.phrases import light, listed, times
 from bot.paging.words.phrases import quiet_until as quiet_until
 from bot.paging.words.phrases import span as span
 from bot.paging.words.views import CallView as CallView
@@ -73,7 +73,7 @@ def notice_message(problem: ProblemView, agent: str, why: str = "", closed_why: 
     if problem.closed_at is not None:
         over = f":large_green_circle: It is over since {when(problem.closed_at)}: {escape(closed_why)} It lasted {span(problem.closed_at - problem.since)}."
         return Message(f"{escape(lead_words)}\n{over}", [section(f"*{escape(lead_words)}*"), context(over)])
-    told = f"{escape(problem.says)} Since {when(problem.since)}.{_flaps(problem)}"
+    told = f"{escape(problem.says)} {since(problem)}{_flaps(problem)}"
     blocks: list[Block] = [section(f":large_blue_circle: *{escape(lead_words)}*\n{told}"), *_evidence(problem)]
     note = "This is a notice: nobody is called. It stays on the owners' list until it recovers."
     blocks.append(context(note, *([f"Why we watch this: {escape(clip(why, 300))}"] if why else [])))
@@ -138,10 +138,10 @@ def _problems(page: PageView) -> list[Block]:
         title = f"*{agent}{escape(clip(each.short, 200))}*\n" if len(page.problems) > 1 else ""  # the header tells a single one
         said = f"{title}{escape(clip(each.says, 900))}"
         if each.closed_at is not None:
-            blocks.append(section(f":white_check_mark: {said}\nFrom {when(each.since)} until {when(each.closed_at)}."))
+            blocks.append(section(f":white_check_mark: {said}\nFrom {when(each.since)} until {when(each.closed_at)}{by_check(each.check)}."))
             continue
         elsewhere = f" It is part of page {each.elsewhere} now." if each.elsewhere and page.root is None else ""
-        blocks.append(section(f"{said}\nSince {when(each.since)}.{_flaps(each)}{elsewhere}"))
+        blocks.append(section(f"{said}\n{since(each)}{_flaps(each)}{elsewhere}"))
         blocks += _evidence(each)
     more = max(len(page.problems) - SHOWN_PROBLEMS, 0) + page.more_problems
     if more:
@@ -151,7 +151,7 @@ def _problems(page: PageView) -> list[Block]:
 
 def _told(problem: ProblemView, page: PageView) -> str:
     agent = f"{escape(clip(problem.agent, 60))}: " if page.several and problem.agent else ""
-    return f"{agent}{escape(clip(problem.says, 300))} Since {when(problem.since)}.{_flaps(problem)}"
+    return f"{agent}{escape(clip(problem.says, 300))} {since(problem)}{_flaps(problem)}"
 
 
 def _flaps(problem: ProblemView) -> str:

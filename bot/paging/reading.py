@@ -73,6 +73,7 @@ def problem_view(problem: Problem, agent: str = "") -> ProblemView:
     return ProblemView(
         problem.title, problem.says, problem.since, evidence, problem.closed_at, agent,
         problem.flapping_at, problem.turns, problem.well_at, problem.steady_at, problem.under_id,
+        problem.fingerprint.partition(":")[2],
     )  # fmt: skip
 
 

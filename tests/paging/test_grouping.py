@@ -51,6 +51,19 @@ def test_failures_of_one_owner_within_a_minute_share_a_page_and_the_first_calls_
     assert "It is over since" in world.text("page:1:channel:C0RETURNS")
 
 
+def test_two_checks_that_fail_in_the_same_words_are_told_apart_by_their_names(world: World) -> None:
+    add(world, "billing", checks_of={"runs": {"kind": "run_failed"}, "night-runs": {"kind": "run_failed"}})
+    world.run("failed", slug="billing")
+    shown = str(world.row(PAGE).want["blocks"])
+    assert "(check `runs`)" in shown
+    assert "(check `night-runs`)" in shown
+    assert "(check `" in world.text(PAGE)
+    assert any("(check `" in str(row.want["text"]) and "You are called" in str(row.want["text"]) for row in world.rows())
+    assert any(line.startswith("A further problem of Billing:") and line.endswith("(check `night-runs`)") for line in world.lines(PAGE))
+    world.run("ok", slug="billing")
+    assert any(line.startswith("Recovered: a run failed (check `") for line in world.lines(PAGE))
+
+
 def test_after_a_minute_another_agent_opens_a_page_of_its_own_and_the_same_agent_joins(world: World) -> None:
     add(world, "billing", checks_of={"runs": {"kind": "run_failed"}, "more": {"kind": "run_failed"}})
     world.run("failed")

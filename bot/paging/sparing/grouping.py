@@ -21,7 +21,7 @@ from bot.paging.reading import named, open_page_of
 from bot.paging.rules import Joins
 from bot.paging.sparing import quieting
 from bot.paging.standing import let_go, locked
-from bot.paging.words.phrases import LISTED
+from bot.paging.words.phrases import LISTED, by_check
 from bot.tables import Agent, Check, Page, Person, Problem
 
 _WAITING = "pages to open at the end"
@@ -109,7 +109,8 @@ def _join(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem
     new_agent = agent.id != page.agent_id and tx.scalars(select(Problem.id).where(Problem.page_id == page.id, Problem.agent_id == agent.id).limit(1)).first() is None
     joins = rules.how_it_joins(page.severity, problem.severity, acknowledged=page.acked_at is not None, new_agent=new_agent)
     problem.page_id = page.id
-    told = f"{escape(agent.name)} fails too: {escape(problem.says)}" if new_agent else f"A further problem of {escape(agent.name)}: {escape(problem.says)}"
+    by = by_check(problem.fingerprint.partition(":")[2])
+    told = f"{escape(agent.name)} fails too: {escape(problem.says)}{by}" if new_agent else f"A further problem of {escape(agent.name)}: {escape(problem.says)}{by}"
     if joins is Joins.CALLING:
         if page.acked_by is not None:
             told += f" {named(tx.get_one(Person, page.acked_by))} had this page before; because another agent fails, people are called again."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.blocks import Message, actions, button, clip, context, escape, section, when
-from bot.paging.words.phrases import lead, light, listed, nobody_now, nobody_yet, span, times
+from bot.blocks import Message, actions, button, clip, context, escape, section
+from bot.paging.words.phrases import lead, light, listed, nobody_now, nobody_yet, since, span, times
 from bot.paging.words.views import PageView
 
 
@@ -73,7 +73,7 @@ def taken_over(root: PageView, agents: Sequence[str], count: int) -> Message:
 def _what(page: PageView) -> str:
     """What fails, since when; how many agents; what it takes down."""
     problem = page.worst
-    told = [f"{clip(escape(problem.says), 2000)} Since {when(problem.since)}."] if problem else []
+    told = [f"{clip(escape(problem.says), 2000)} {since(problem)}"] if problem else []
     if page.several:
         told.append(f"{page.agent_count} agents are on this page: {escape(listed([clip(each, 60) for each in page.agents], page.agent_count))}.")
     if page.down_count:

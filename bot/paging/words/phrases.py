@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.blocks import clip, clock_time, when
-from bot.paging.words.views import PageView
+from bot.blocks import clip, clock_time, escape, when
+from bot.paging.words.views import PageView, ProblemView
 
 LISTED = 12  # names listed before the rest is a count
 
@@ -34,6 +34,17 @@ def listed(names: Sequence[str], count: int) -> str:
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def since(problem: ProblemView) -> str:
+    """Since when, and which check says so: two of an agent may fail in the same words."""
+    return f"Since {when(problem.since)}{by_check(problem.check)}."
+
+
+def by_check(name: str) -> str:
+    """The check's name in brackets; nothing for a test, which has none."""
+    plain = escape(clip(name.replace("`", "'"), 80))
+    return f" (check `{plain}`)" if plain else ""
 
 
 def span(length: timedelta) -> str:

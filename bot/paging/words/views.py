@@ -23,6 +23,7 @@ class ProblemView:
     well_at: datetime | None = None  # held open, though it is well since then
     steady_at: datetime | None = None
     elsewhere: int | None = None  # it is part of that page now
+    check: str = ""  # the name of its check, as aiops.yml has it
 
     @property
     def short(self) -> str:
