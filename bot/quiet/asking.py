@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from bot.calendars import WEEKDAYS, at_local, check_cron, zone_named
+from bot.people.spans import parse_moment
 from bot.quiet import rules
 from bot.quiet.rules import Scope
 
 _NAMED = re.compile(r"""(?<!\S)(agent|department|check|kind|severity|cron|zone):\s?("[^"]*"|“[^”]*”|'[^']*'|`[^`]*`|\S+)""", re.IGNORECASE)
-HOW_SILENCE = "Write `/aiops silence support-triage nightly 2h waiting for the vendor`: an agent, a check where only one is meant, how long, and why."
+_UNTIL = ("until", "till")
+HOW_SILENCE = "Write `/aiops silence support-triage nightly 2h waiting for the vendor`: an agent, a check where only one is meant, how long (or `until tomorrow 9:00`), and why."
 HOW_MAINTENANCE = "Write `/aiops maintenance support-triage tonight 22:00 2h the index is rebuilt`: an agent, from when, how long, and what is done."
 
 
@@ -32,21 +34,21 @@ class Asked:
     zone: str = "UTC"
 
 
-def read_silence(words: str, checks_of: Callable[[Scope], Collection[str]]) -> Asked:
-    """`[agent] [check] [length] why`, with `department:`, `check:`, `kind:` and `severity:` anywhere before the reason.
+def read_silence(words: str, checks_of: Callable[[Scope], Collection[str]], now: datetime, zone: str) -> Asked:
+    """`[agent] [check] [length, or until when in `zone`] why`, with `department:`, `check:`, `kind:` and `severity:` anywhere before the reason.
 
     `checks_of` names the checks of the agents meant, and may find that there are none. Raises Unclear.
     """
     named, rest = _named(words)
     scope, rest = _scope(named, rest, HOW_SILENCE)
-    if scope.check is None and rest and rules.length_of(rest[0]) is None:
+    if scope.check is None and rest and rest[0].lower() not in ("for", *_UNTIL) and rules.length_of(rest[0]) is None:
         known = checks_of(scope)
         first = rest[0].strip("`").lower()
         if first in known or (rules.is_pattern(first) and not rules.check_mistake(first)):
             scope, rest = replace(scope, check=first), rest[1:]
-        elif len(rest) > 1 and rules.length_of(rest[1]) is not None:
+        elif _tells_time(rest[1:], now, zone):
             raise Unclear(f"There is no check called {first} there. {_known(known)}")
-    length, rest = _length(rest, rules.USUAL)
+    length, rest = _how_long(rest, now, zone)
     if mistake := rules.length_mistake(length, rules.LONGEST):
         raise Unclear(mistake)
     return Asked(scope, length, _reason(rest, "Say in a few words why it is silenced: whoever finds it later will ask.", HOW_SILENCE))
@@ -68,7 +70,7 @@ def read_maintenance(words: str, now: datetime, zone: str) -> Asked:
         starts_at, rest = _start(rest, now, zone)
     if rest and rest[0].lower() == "for":
         rest = rest[1:]
-    length, rest = _length(rest, None)
+    length, rest = _length(rest, None, HOW_MAINTENANCE)
     reason = _reason(rest, "Say in a few words what is done.", HOW_MAINTENANCE)
     return _window(Asked(scope, length, reason, starts_at, named.get("cron"), zone), now)
 
@@ -123,12 +125,37 @@ def _scope(named: dict[str, str], rest: list[str], how: str) -> tuple[Scope, lis
     return Scope(agent, named.get("department") or None, check, named.get("kind", "").lower() or None, severity), rest
 
 
-def _length(rest: list[str], usual: timedelta | None) -> tuple[timedelta, list[str]]:
+def _tells_time(rest: list[str], now: datetime, zone: str) -> bool:
+    """Whether they begin with a length or a moment, so that the word before them was meant as a check."""
+    try:
+        return bool(rest) and (rules.length_of(rest[0]) is not None or rest[0].lower() in ("for", *_UNTIL)) and bool(_how_long(rest, now, zone))
+    except Unclear:
+        return False
+
+
+def _how_long(rest: list[str], now: datetime, zone: str) -> tuple[timedelta, list[str]]:
+    """`2h`, `for 2h`, `until 9:00`, `until tomorrow 9:00`; the usual length where none is written."""
+    first = rest[0].lower() if rest else ""
+    if first == "for":
+        return _length(rest[1:], None, HOW_SILENCE)
+    if first not in _UNTIL:
+        return _length(rest, rules.USUAL, HOW_SILENCE)
+    for count in range(5, 1, -1):  # the most words that mean a moment: a shorter reading would take its day for the reason
+        said = rest[1:count]
+        swapped = f"{said[1]} {said[0]}" if len(said) == 2 and clock_of(said[0]) else ""  # `9:00 tomorrow`
+        until = parse_moment(" ".join(said), now, zone) or (parse_moment(swapped, now, zone) if swapped else None)
+        if until is not None:
+            left = rest[count:]
+            return until - now, left[2:] if [word.lower() for word in left[:2]] == ["my", "time"] else left
+    raise Unclear(f"I did not understand until when. Write `until 9:00`, `until tomorrow 9:00` or `until 2026-12-03 18:00`, in your own time, and then why. {HOW_SILENCE}")
+
+
+def _length(rest: list[str], usual: timedelta | None, how: str) -> tuple[timedelta, list[str]]:
     length = rules.length_of(rest[0]) if rest else None
     if length is not None:
         return length, rest[1:]
     if usual is None:
-        raise Unclear(f"{rules.length_mistake(None, rules.LONGEST)} {HOW_MAINTENANCE}")
+        raise Unclear(f"{rules.length_mistake(None, rules.LONGEST)} {how}")
     return usual, rest
 
 

@@ -19,7 +19,7 @@ from bot.quiet.rules import Scope
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
 from bot.tables import Agent, Check, Maintenance, Silence
 
-ENDERS = ("end", "stop", "over")
+ENDERS = ("end", "stop", "over", "undo")
 
 
 # --- silences --------------------------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def words_silence(tx: Session, press: Press) -> Answer:
         return _end(tx, press, int(press.words[1].lstrip("#")))
     said = " ".join(press.words[1:] if verb == "add" else press.words)
     try:
-        asked = asking.read_silence(said, lambda scope: _checks(tx, scope))
+        asked = asking.read_silence(said, lambda scope: _checks(tx, scope), press.now, press.actor.zone or "UTC")
         asked = _settled(tx, press, asked)
     except Unclear as unclear:
         return Tell(Message(escape(str(unclear))))
@@ -95,7 +95,7 @@ def _silence(tx: Session, press: Press, asked: Asked) -> Message:
     row = flows.add_silence(tx, press.now, asked.scope, press.now + asked.lasts, asked.reason, press.actor.person_id)
     view = reading.silence_view(tx, row)
     return Message(
-        f"{messages.scope_words(view.scope, view.agent)}: silenced until {when(view.until)} (silence {row.id}). Problems that fit are shown and call nobody; one that is still open then calls people. "
+        f"{messages.scope_words(view.scope, view.agent)}: silenced until {when(view.until)} (silence {row.id}): {escape(row.reason)}. Problems that fit are shown and call nobody; one that is still open then calls people. "
         f"`/aiops silence end {row.id}` ends it earlier."
     )
 

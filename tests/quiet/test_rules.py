@@ -63,6 +63,7 @@ def test_lengths(words: str, length: timedelta | None) -> None:
         ("support-triage nightly 2h waiting for the vendor", Scope("support-triage", check="nightly"), 2 * H, "waiting for the vendor"),
         ("support-triage 2h waiting", Scope("support-triage"), 2 * H, "waiting"),
         ("support-triage waiting for the vendor", Scope("support-triage"), 2 * H, "waiting for the vendor"),
+        ("support-triage waiting until they answer", Scope("support-triage"), 2 * H, "waiting until they answer"),
         ("support-triage nightly waiting", Scope("support-triage", check="nightly"), 2 * H, "waiting"),
         ("`support-triage` `nightly` 30m x", Scope("support-triage", check="nightly"), H / 2, "x"),
         ("* 1d the move", Scope("*"), 24 * H, "the move"),
@@ -70,11 +71,17 @@ def test_lengths(words: str, length: timedelta | None) -> None:
         ("support-* night* 1d the move", Scope("support-*", check="night*"), 24 * H, "the move"),
         ('department:"Customer service" kind:heartbeat severity:page 1h x', Scope("*", "Customer service", None, "heartbeat", "page"), H, "x"),
         ("department:“Customer service” 1h x", Scope("*", "Customer service"), H, "x"),
+        ("support-triage until tomorrow 9:00 the vendor", Scope("support-triage"), at("2026-11-21 07:00") - NOW, "the vendor"),
+        ("support-triage nightly until 9:00 tomorrow my time the vendor", Scope("support-triage", check="nightly"), at("2026-11-21 07:00") - NOW, "the vendor"),
+        ("support-triage nightly until monday at 09:00 they mend it", Scope("support-triage", check="nightly"), at("2026-11-23 07:00") - NOW, "they mend it"),
+        ("support-triage until 3 dec 18:30 x", Scope("support-triage"), at("2026-12-03 16:30") - NOW, "x"),
+        ("support-triage until 2026-12-03 x", Scope("support-triage"), at("2026-12-02 22:00") - NOW, "x"),
+        ("support-triage for 30m until they answer", Scope("support-triage"), H / 2, "until they answer"),
         ("agent:support-triage check:nightly 1h the cause: unknown", Scope("support-triage", check="nightly"), H, "the cause: unknown"),
     ],
 )
 def test_the_words_of_a_silence(words: str, scope: Scope, lasts: timedelta, reason: str) -> None:
-    asked = asking.read_silence(words, lambda scope: {"nightly", "runs"})
+    asked = asking.read_silence(words, lambda scope: {"nightly", "runs"}, NOW, "Asia/Beirut")
     assert (asked.scope, asked.lasts, asked.reason) == (scope, lasts, reason)
 
 
@@ -85,6 +92,12 @@ def test_the_words_of_a_silence(words: str, scope: Scope, lasts: timedelta, reas
         ("support-triage", "Say in a few words why"),
         ("support-triage 2h", "Say in a few words why"),
         ("support-triage nigthly 2h x", "There is no check called nigthly there. There are `nightly`, `runs`."),
+        ("support-triage nigthly until 9:00 x", "There is no check called nigthly there."),
+        ("support-triage until they answer", "I did not understand until when"),
+        ("support-triage until", "I did not understand until when"),
+        ("support-triage for ages x", "how long as 30m, 2h or 3d"),
+        ("support-triage until tomorrow 9:00", "Say in a few words why"),
+        ("support-triage until 2020-01-01 x", "between 1 minute and 30 days"),
         ("support-triage 0m x", "between 1 minute and 30 days"),
         ("support-triage 99999d x", "between 1 minute and 30 days"),
         ("Support/Triage 2h x", "Write an agent's id"),
@@ -93,7 +106,7 @@ def test_the_words_of_a_silence(words: str, scope: Scope, lasts: timedelta, reas
 )
 def test_words_of_a_silence_that_do_not_fit(words: str, says: str) -> None:
     with pytest.raises(Unclear, match=says.replace("(", ".").replace("/", ".")):
-        asking.read_silence(words, lambda scope: {"nightly", "runs"})
+        asking.read_silence(words, lambda scope: {"nightly", "runs"}, NOW, "Asia/Beirut")
 
 
 @pytest.mark.parametrize(
