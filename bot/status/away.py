@@ -68,15 +68,28 @@ def _declare(tx: Session, press: Press, since: datetime, until: datetime, words:
         return f"An absence ends within a year from now; {words.removeprefix('the end of ')} does not."
     if until <= since:
         return "An absence ends after it begins."
-    declare_absence(tx, press.now, press.actor.person_id, since, until, reason=reason)
-    begins = f" from {moment(since, press.actor.zone)}" if since > press.now else ""
+    row = declare_absence(tx, press.now, press.actor.person_id, since, until, reason=reason)
+    begins = f" from {moment(row.since, press.actor.zone)}" if row.since > press.now else ""
+    if row.until > until:
+        words = f"{moment(row.until - timedelta(minutes=1), press.actor.zone)}, together with what you had declared"
     told = f"You are away{begins} until {words}. {_stand_ins(tx, press.now, press.actor.person_id)} `/aiops away over` ends it earlier."
     return Message(told, [section(told), actions(_back_button())])
 
 
 def _come_back(tx: Session, press: Press) -> str:
-    ended = end_absence(tx, press.now, press.actor.person_id)
-    return "Welcome back. Calls come to you again from now on." if ended else "No absence of yours was declared; calls come to you as ever."
+    me, zone = press.actor.person_id, press.actor.zone
+    ran = any(row.since <= press.now for row in absences_ahead(tx, press.now, [me]))
+    if not end_absence(tx, press.now, me):
+        return "No absence of yours was declared; calls come to you as ever."
+    if not ran:
+        return "Taken back: calls come to you as ever."
+    rest = absences_ahead(tx, press.now, [me])
+    left = f" You are still away {_spans(rest, zone)}; `/aiops away over` takes that back too." if rest else ""
+    return f"Welcome back. Calls come to you again from now on.{left}"
+
+
+def _spans(rows: list[Absence], zone: str) -> str:
+    return joined([f"{moment(row.since, zone)} to {moment(row.until - timedelta(minutes=1), zone)}" for row in rows])
 
 
 def _standing(tx: Session, press: Press) -> Message:
@@ -84,8 +97,7 @@ def _standing(tx: Session, press: Press) -> Message:
     zone = press.actor.zone
     ahead = absences_ahead(tx, press.now, [press.actor.person_id])
     if ahead:
-        spans = joined([f"{moment(row.since, zone)} to {moment(row.until - timedelta(minutes=1), zone)}" for row in ahead])
-        told = f"You are away {spans}. `/aiops away over` ends it."
+        told = f"You are away {_spans(ahead, zone)}. `/aiops away over` ends it."
     else:
         told = f"You are not away. {HOW}"
     others = _others(tx, press)

@@ -58,5 +58,5 @@ async def test_the_form_declares_and_the_button_ends_it(database_url: str, clock
         shown: Any = (await t.ws.command("omar", "general", "/aiops", "away")).body
         pressed = [element["action_id"] for block in shown["blocks"] if block["type"] == "actions" for element in block["elements"]]
         assert pressed == ["status.back", "status.away"]
-        assert "Welcome back" in await say(t, "omar", "away over")
+        assert "Taken back" in await say(t, "omar", "away over")
         assert await spans(t) == []

@@ -66,3 +66,28 @@ def test_an_absence_covers_its_span_and_coming_back_ends_it(db: Database) -> Non
             declare_absence(tx, NOW, lea, NOW - timedelta(days=2), NOW - timedelta(days=1))
         with pytest.raises(ValueError, match="before it begins"):
             declare_absence(tx, NOW, lea, NOW, NOW)
+
+
+def test_an_absence_said_anew_ends_when_they_say_now_and_coming_back_keeps_the_holiday_to_come(db: Database) -> None:
+    day = timedelta(days=1)
+    with db.transaction() as tx:
+        tx.add(Person(slack_id="U0LEA", name="Lea"))
+        tx.flush()
+        lea = tx.scalars(select(Person)).one().id
+
+        def spans(now: datetime) -> list[tuple[datetime, datetime]]:
+            return [(row.since, row.until) for row in absences_ahead(tx, now, [lea])]
+
+        declare_absence(tx, NOW, lea, NOW, NOW + 7 * day)
+        declare_absence(tx, NOW, lea, NOW + 30 * day, NOW + 40 * day)
+        later = NOW + timedelta(hours=1)
+        declare_absence(tx, later, lea, later, NOW + 3 * day)
+        assert spans(later) == [(NOW, NOW + 3 * day), (NOW + 30 * day, NOW + 40 * day)]
+        declare_absence(tx, later, lea, NOW + 30 * day, NOW + 35 * day)
+        assert spans(later) == [(NOW, NOW + 3 * day), (NOW + 30 * day, NOW + 35 * day)]
+        declare_absence(tx, later, lea, NOW + 29 * day, NOW + 32 * day)  # it begins earlier: nothing declared is lost
+        assert spans(later) == [(NOW, NOW + 3 * day), (NOW + 29 * day, NOW + 35 * day)]
+        assert end_absence(tx, NOW + day, lea) == 1
+        assert spans(NOW + day) == [(NOW + 29 * day, NOW + 35 * day)]
+        assert end_absence(tx, NOW + day, lea) == 1
+        assert spans(NOW + day) == []

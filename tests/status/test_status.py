@@ -249,6 +249,16 @@ def test_away_until_a_day_names_the_stand_in_and_over_ends_it(fleet: Database) -
         assert "Welcome back" in words_of(away(tx, scene.press(omar, NOW + timedelta(hours=1), "away", "", "over")))
         assert "I did not understand" in words_of(away(tx, scene.press(omar, NOW, "away", "", "until", "whenever")))
         assert "within a year" in words_of(away(tx, scene.press(omar, NOW, "away", "", "until", "2030-01-01")))
+        later = NOW + timedelta(hours=2)
+        away(tx, scene.press(omar, later, "away", "", "from", "24", "dec", "until", "2", "jan"))
+        said = words_of(away(tx, scene.press(omar, later, "away", "", "until", "26", "dec")))
+        assert "You are away until Sat 2 Jan 23:59, together with what you had declared." in said  # never less than what they were promised
+        away(tx, scene.press(omar, later, "away", "", "until", "23", "nov"))
+        assert words_of(away(tx, scene.press(omar, later, "away"))).startswith("You are away Fri 20 Nov 11:00 to Mon 23 Nov 23:59.")
+        away(tx, scene.press(omar, later, "away", "", "from", "24", "dec", "until", "2", "jan"))
+        over = words_of(away(tx, scene.press(omar, later + timedelta(hours=1), "away", "", "over")))
+        assert over == "Welcome back. Calls come to you again from now on. You are still away Thu 24 Dec 00:00 to Sat 2 Jan 23:59; `/aiops away over` takes that back too."
+        assert words_of(away(tx, scene.press(omar, later + timedelta(hours=1), "away", "", "over"))) == "Taken back: calls come to you as ever."
 
 
 @pytest.mark.parametrize(
