@@ -17,7 +17,7 @@ from bot.agents.reading import workspace_of
 from bot.agents.spec import RotationSpec
 from bot.blocks import escape, when
 from bot.db import wake
-from bot.ladders.turns import Rotation, Turn, rotation_of, turn_at, turns_from
+from bot.ladders.turns import Rotation, rotation_of, turn_at
 from bot.people.flows import find_ref, shared_registry
 from bot.tables import Person, RotationTimer, Shift
 
@@ -98,14 +98,6 @@ def on_call(tx: Session, now: datetime, name: str, why_unable: Callable[[Person]
         else:
             return OnCall(name, candidate, turn.since, until, None, tuple(notes))
     return OnCall(name, None, turn.since, until, None, tuple(notes))
-
-
-def coming(tx: Session, now: datetime, name: str, count: int = 4) -> list[tuple[Turn, Person | None]]:
-    """The turns after the running one, by the order alone."""
-    rotation = rotations(tx).get(name)
-    if rotation is None or not rotation.people:
-        return []
-    return [(turn, find_ref(tx, rotation.people[turn.index])) for turn in turns_from(rotation, now, count + 1)[1:]]
 
 
 def take_shift(tx: Session, now: datetime, name: str, person: Person, since: datetime, until: datetime, *, by_id: int) -> Shift:

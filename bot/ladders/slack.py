@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,6 @@ from bot.ladders.reaching import why_unable
 from bot.ladders.rotations import (
     BadShift,
     OnCall,
-    coming,
     end_shift,
     members,
     named,
@@ -61,6 +61,7 @@ def words_oncall(tx: Session, press: Press) -> Answer:
         return _undo_newest(tx, press, name)
     person = tx.get_one(Person, press.actor.person_id)
     if verb == "give":
+        rest = rest[1:] if rest and rest[0].lower() == "to" else rest
         found = find_person(tx, rest[0]) if rest else None
         if found is None:
             return Tell(Message(f"Give it to whom? For example `/aiops oncall give {escape(name)} @somebody until friday 18:00`."))
@@ -210,18 +211,24 @@ def _standing(tx: Session, press: Press, name: str, *, ahead: int = 2) -> Standi
         until=found.until,
         shift=found.shift.id if found.shift else None,
         in_turn=named(in_turn) if in_turn and found.person and in_turn.id != found.person.id else "",
-        coming=_coming(tx, press.now, name, ahead),
+        coming=_coming(tx, found.until, name, ahead),
         notes=found.notes if found.shift is None else (),
         may=may(_roles(tx, press, name), Act.ON_CALL),
         mine=found.person is not None and found.person.id == press.actor.person_id,
     )
 
 
-def _coming(tx: Session, now: datetime, name: str, ahead: int) -> tuple[tuple[str, datetime], ...]:
-    """Shifts made by hand and turns to come, in order of time."""
-    told = [(shift.since, named(tx.get_one(Person, shift.person_id))) for shift in shifts_of(tx, name, now) if shift.since > now]
-    told += [(turn.since, named(person) if person else "nobody") for turn, person in coming(tx, now, name, ahead)]
-    return tuple((who, since) for since, who in sorted(told)[:ahead])
+def _coming(tx: Session, since: datetime, name: str, ahead: int) -> tuple[tuple[str, datetime], ...]:
+    """Who has it from then on and after them, as calls would go: a shift by hand cuts a turn short, an absence passes it on."""
+    told: list[tuple[str, datetime]] = []
+    while len(told) < ahead and (found := on_call(tx, since, name, _unable_at(tx, since))) is not None and found.until > since:
+        told.append((named(found.person) if found.person else "nobody", since))
+        since = found.until
+    return tuple(told)
+
+
+def _unable_at(tx: Session, at: datetime) -> Callable[[Person], str]:
+    return lambda person: why_unable(tx, at, person)
 
 
 ACTIONS: dict[str, Handler] = {"oncall.take": press_take, "oncall.swap": press_swap, "oncall.undo": press_undo}

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.agents.marked import BadFile
+from bot.blocks import when
 from bot.clock import MovedClock
 from bot.db import Database
 from bot.ladders.telling import rotations_step
@@ -116,6 +117,23 @@ async def test_a_shift_taken_holds_until_its_end_and_can_be_taken_back(database_
         assert "Nobody has taken or given a shift" in answer["text"]
         acts = await t.read(lambda tx: [row.action for row in tx.scalars(select(Decision).order_by(Decision.id)) if row.action.startswith("oncall.")])
         assert acts == ["oncall.take", "oncall.take_back"]
+
+
+async def test_who_comes_next_is_told_as_calls_would_go_around_a_shift_by_hand_and_an_absence(database_url: str, start: MovedClock) -> None:
+    async with town(database_url, start) as t:
+        await t.apply(WITH)
+        taken = (await say(t, "hala", "oncall give night-watch to <@U0DANA|dana> for 8h"))["text"]
+        assert "Dana Fares is on call for night-watch from now" in taken
+        shown = (await say(t, "omar", "oncall night-watch"))["text"]
+        ends = when(t.clock.now() + timedelta(hours=8))
+        assert f"*Dana Fares* is on call, in place of Omar Nassar, until {ends}. Then Omar Nassar from {ends}, Lea Khoury from" in shown
+        long = (await say(t, "hala", "oncall give night-watch <@U0DANA> for 9 days"))["text"]
+        assert "Dana Fares is on call" in long
+        ends = when(t.clock.now() + timedelta(days=9))
+        shown = (await say(t, "omar", "oncall night-watch"))["text"]
+        assert f"until {ends}. Then Lea Khoury from {ends}, Dana Fares from" in shown
+        await say(t, "lea", "away for 30 days")
+        assert f"Then Dana Fares from {ends}" in (await say(t, "omar", "oncall night-watch"))["text"]
 
 
 async def test_a_form_gives_a_shift_and_who_was_given_it_can_say_not_me(database_url: str, start: MovedClock) -> None:
