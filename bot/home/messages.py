@@ -130,7 +130,7 @@ def _fleet(fleet: Fleet) -> list[Block]:
         blocks.append(section(f"*{plural(len(fleet.strays) + fleet.strays_more, 'agent')} at work that nobody owns*, seen in telemetry: how much they do, never what they say"))
         for stray in fleet.strays:
             value = f"unowned:{stray.id}"
-            blocks.append(section(f"{escape(clip(stray.name, 200))} · {plural(stray.traces, 'run')} since {when(stray.first_at, DAY)}"))
+            blocks.append(section(f"{escape(clip(stray.name, 200))} · {plural(stray.traces, 'run') if stray.traces else 'metrics or logs, no runs,'} since {when(stray.first_at, DAY)}"))
             blocks.append(actions(button("Register", "unowned.register", value, label=f"Register {stray.name}"), button("Ignore until", "unowned.ignore", value, label=f"Set {stray.name} aside until a day")))
         if fleet.strays_more:
             blocks.append(context(f"{plural(fleet.strays_more, 'more name')}, less at work; they follow when these are settled."))

@@ -13,7 +13,7 @@ from bot.home.slack import bad, good, rate, turn, undo
 from bot.lists.reading import items_for
 from bot.people.flows import actor_of
 from bot.surface.press import Ask, Quiet, Tell
-from bot.tables import Change, Channel, Incident, OutMessage, Output, Page, Problem, RegressionCase, Vote
+from bot.tables import Change, Channel, Incident, OutMessage, Output, Page, Problem, RegressionCase, UnownedAgent, Vote
 from bot.workspace.blocks import check_view
 from tests.digests import scene
 
@@ -116,6 +116,16 @@ def test_leads_see_the_fleet_and_guests_are_told_politely(fleet: Database) -> No
         assert "1 to 8 of 30 agents, worst first" in said
         guest = scene.person(tx, "guest", kind="guest")
         assert words_of(home_view(tx, actor_of(guest), NOW)) == "Welcome\nThis is for full members of this workspace."
+
+
+def test_a_lead_reads_how_much_an_unowned_agent_does_also_where_it_sends_no_runs(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        for service, traces in (("invoice-<reader>", 1), ("claude-code", 0)):
+            tx.add(UnownedAgent(service=service, agent_name="", first_at=NOW, last_at=NOW, traces=traces))
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(scene.find_person(tx, "sam")), NOW))
+        assert "invoice-&lt;reader&gt; · 1 run since <!date^" in said
+        assert "claude-code · metrics or logs, no runs, since <!date^" in said
 
 
 def test_thumbs_in_home_count_at_once_ask_why_and_can_be_taken_back(fleet: Database) -> None:
