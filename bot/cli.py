@@ -377,7 +377,7 @@ async def _lines(settings: Settings, job: str, args: dict[str, Any], server_only
             return
     finally:
         db.close()
-    if real is not None and real.exists():
+    if real is not None and real.is_file() and real.stat().st_size:
         typer.echo("No Slack token is set in this terminal, so this is about the demo fleet. For your own workspace set SLACK_BOT_TOKEN, or start `aiops up` with it first.", err=True)
     from bot.serve import alone
 

@@ -159,6 +159,15 @@ class Database:
         except DBAPIError:
             return None
 
+    def answers(self) -> bool:
+        """Whether the database can be asked anything."""
+        try:
+            with self.reading() as tx:
+                tx.execute(text("SELECT 1"))
+        except (DBAPIError, OSError):
+            return False
+        return True
+
     def close(self) -> None:
         """Close every connection and let go of the lock file."""
         self.engine.dispose()

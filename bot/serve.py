@@ -231,8 +231,11 @@ async def listening(app: ASGIApp, sock: socket.socket, *, short: Short | None = 
 
 
 @contextlib.asynccontextmanager
-async def alone(settings: Settings) -> AsyncIterator[dict[str, Job]]:
-    """The jobs of the command line, without a server: takes the database's lock itself."""
+async def alone(settings: Settings, *, any_state: bool = False) -> AsyncIterator[dict[str, Job]]:
+    """The jobs of the command line, without a server: takes the database's lock itself.
+
+    `any_state`: also where the database is missing, old, away or another's: for the doctor, who says so.
+    """
     set_up_logs("console", "warning")
     if settings.is_local:
         settings, secret = _local(settings)
@@ -240,7 +243,8 @@ async def alone(settings: Settings) -> AsyncIterator[dict[str, Job]]:
     else:
         house = House(settings)
     try:
-        _prepare(house.db, migrate=False)
+        if not any_state:
+            _prepare(house.db, migrate=False)
         yield jobs_of(house)
     finally:
         await house.close()
@@ -266,13 +270,15 @@ def reset_demo(settings: Settings) -> int:
 def _prepare(db: Database, *, migrate: bool) -> None:
     db.hold()
     found = db.schema()
+    if found is None and not db.is_sqlite and not db.answers():
+        raise SchemaMismatch(f"the database {db.url.render_as_string(hide_password=True)} does not answer: start it, or correct AIOPS_DATABASE_URL")
     if found != SCHEMA and migrate:
         from bot.migrate import upgrade  # Alembic costs memory and time: only where there is something to do
 
         upgrade(db)
         log.info("database made ready", schema=SCHEMA)
     elif found != SCHEMA and not db.is_sqlite:
-        raise SchemaMismatch(f"the database is at schema {found or 'nothing'}, this version needs {SCHEMA}: run `aiops migrate`, then start again")
+        raise SchemaMismatch(f"the database is at schema {found}, this version needs {SCHEMA}: run `aiops migrate`, then start again" if found else "the database has no tables yet: run `aiops migrate`, then start again")
     elif found != SCHEMA:
         raise SchemaMismatch("there is no database yet: `aiops up` makes it, or `aiops migrate`" if found is None else f"the database is at schema {found}, this version needs {SCHEMA}: run `aiops migrate`")
 

@@ -43,7 +43,7 @@ class Settings(BaseModel):
     telemetry_mib: int = Field(16, alias="AIOPS_TELEMETRY_MIB", ge=1, le=64, description="MiB of one OpenTelemetry export after inflating; a larger one is answered 413.")
     telemetry_hours: int = Field(48, alias="AIOPS_TELEMETRY_HOURS", ge=1, le=720, description="Hours that single spans are kept. What they told (runs, tokens, cost, scores) stays.")
     keep_days: int = Field(90, alias="AIOPS_KEEP_DAYS", ge=7, le=3650, description="Days that pings, attempts at delivery, and what runs told in detail (errors, inputs) are kept. Counts, scores, votes and decisions stay; texts go by the registry's `data: {store_text: ...}`.")
-    var: Path = Field(Path("var"), alias="AIOPS_VAR", description="Where local files are kept (databases, the local secret).")
+    var: Path = Field(Path("var"), alias="AIOPS_VAR", description="Where local files are kept: the demo's databases, the local secret, and beside PostgreSQL the socket of the command line. Your own database is where AIOPS_DATABASE_URL says.")
 
     @field_validator("slack_api_url")
     @classmethod
@@ -67,6 +67,11 @@ class Settings(BaseModel):
     def database(self) -> str:
         """The database in use: the demo fleet has its own, so that it can never mix with a real workspace's."""
         return f"sqlite:///{self.var}/demo.db" if self.is_local and self.database_url == _default("database_url") else self.database_url
+
+    @property
+    def own_database(self) -> Path | None:
+        """Where a real workspace's SQLite file would be, for who is local only because this environment names no token."""
+        return None if not self.is_local or self.mode is not None else Path(str(_default("database_url")).removeprefix("sqlite:///"))
 
     @property
     def base_url(self) -> str:

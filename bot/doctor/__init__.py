@@ -64,11 +64,11 @@ async def _database(house: House) -> tuple[list[Finding], Seen | None]:
     now, where = house.clock.now(), house.db.url.render_as_string(hide_password=True)
     try:
         schema = await asyncio.wait_for(asyncio.to_thread(house.db.schema), PATIENCE)
-        if schema is None and not await asyncio.to_thread(_answers, house):
+        if schema is None and not await asyncio.to_thread(house.db.answers):
             return [Finding("database", f"The database {where} does not answer.", "Start it, or correct AIOPS_DATABASE_URL.")], None
         if schema != SCHEMA:
             stands = f"stands at schema {schema}" if schema else "has no tables yet"
-            return [Finding("database", f"The database {stands}, and this version needs {SCHEMA}.", "Run `aiops migrate`, then start again.")], None
+            return [Finding("database", f"The database {stands}, and this version needs {SCHEMA}.", "Start `aiops up`, which brings it there." if house.db.is_sqlite else "Run `aiops migrate`, then start again.")], None
         try:
             house.db.hold()
         except DatabaseInUse:
@@ -77,15 +77,6 @@ async def _database(house: House) -> tuple[list[Finding], Seen | None]:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
         return [*found, Finding("database", f"The database {where} cannot be read ({why}).", "Start it, or correct AIOPS_DATABASE_URL.")], None
-
-
-def _answers(house: House) -> bool:
-    try:
-        with house.db.reading() as tx:
-            tx.connection().exec_driver_sql("SELECT 1")
-    except (SQLAlchemyError, OSError):
-        return False
-    return True
 
 
 async def _slack(house: House, seen: Seen | None) -> Told | None:
