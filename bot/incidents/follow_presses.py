@@ -62,6 +62,8 @@ def said(tx: Session, press: Press, incident: Incident) -> Answer:
     require(incident_roles(tx, incident, press.actor), Act.WORK_INCIDENT)
     owner = full_member(tx, press.words[0]) if press.words else None
     words = " ".join(press.words[1:])
+    if owner is None and press.words and press.words[0][:1] in ("<", "@"):
+        return Tell(Message("A follow-up is done by a full member of this workspace, such as @lea: name one."))
     if owner is None or len(words) < SHORTEST:
         return Tell(Message("Name who does it, and what: `followup @lea test every new prompt against old orders`."))
     row = following.add_follow_up(tx, press.now, incident.id, words[:3000], owner, _me(tx, press))

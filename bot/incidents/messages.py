@@ -106,6 +106,7 @@ def root_message(incident: IncidentView) -> Message:
     fields = [
         f"*Status*\n{state}",
         f"*Lead*\n{incident.lead or 'nobody yet'}",
+        f"*Scribe and owner*\n{incident.scribe or 'no scribe yet'}, {incident.owner or 'no owner yet'}",
         f"*Since*\n{when(began)}",
         f"*Severity*\n{incident.severity}",
         f"*Steps*\n{incident.settled} of {len(incident.items)} settled",

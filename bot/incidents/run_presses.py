@@ -6,9 +6,10 @@ import re
 
 from sqlalchemy.orm import Session
 
-from bot.blocks import Message
-from bot.incidents import forms, running
+from bot.blocks import Message, escape
+from bot.incidents import forms, run_words, running
 from bot.incidents.people import full_member
+from bot.incidents.reading import incident_view
 from bot.incidents.thread import incident_roles
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
@@ -36,10 +37,31 @@ def tell(tx: Session, press: Press, incident: Incident | None, words: str, *, fo
     require(incident_roles(tx, incident, press.actor), Act.WORK_INCIDENT)
     if not words.strip():
         told = "Say in two sentences how it stands."
-        return Mend({"words": told}) if form else Tell(Message(f"{told} `status the index is rebuilt, half of it is done`."))
+        return Mend({"words": told}) if form else Tell(Message(f"{told} `update the index is rebuilt, half of it is done`."))
     if not running.tell_status(tx, press.now, incident.id, tx.get_one(Person, press.actor.person_id), words):
         return Tell(Message(f"Incident #{incident.id} is closed."))
     return Quiet()
+
+
+def said_role(tx: Session, press: Press, incident: Incident, role: str) -> Answer:
+    """`lead @lea`, `scribe @lea`, `owner me`: in the thread."""
+    require(incident_roles(tx, incident, press.actor), Act.WORK_INCIDENT)
+    named = [word for word in press.words if word.lower() not in ("to", "is")]
+    ref = (press.actor.slack_id or press.actor.email or "") if named and named[0].lower() == "me" else named[0] if named else ""
+    person = full_member(tx, ref.rstrip(".,")) if len(named) == 1 else None
+    if person is None:
+        return Tell(Message(f"Name one full member of this workspace, such as `{role} @lea`."))
+    if incident.closed_at is not None:
+        return Tell(Message(f"Incident #{incident.id} is closed."))
+    if not running.set_roles(tx, press.now, incident.id, tx.get_one(Person, press.actor.person_id), {role: person}):
+        return Tell(Message(f"{escape(person.name)} is the {role} already."))
+    return Quiet()
+
+
+def said_roles(tx: Session, press: Press, incident: Incident) -> Answer:
+    """`roles`: who has which, and the button that names them."""
+    view = incident_view(tx, incident)
+    return Tell(run_words.roles(incident.id, view.lead, view.scribe, view.owner, closed=incident.closed_at is not None))
 
 
 def press_roles(tx: Session, press: Press) -> Answer:

@@ -75,8 +75,18 @@ def words_close(tx: Session, press: Press, incident: Incident) -> Answer:
 
 
 def words_lead(tx: Session, press: Press, incident: Incident) -> Answer:
-    """`lead`: I'll lead."""
-    return lead(tx, press, incident)
+    """`lead`: I'll lead; `lead @lea`: she does."""
+    return run_presses.said_role(tx, press, incident, "lead") if press.words else lead(tx, press, incident)
+
+
+def words_scribe(tx: Session, press: Press, incident: Incident) -> Answer:
+    """`scribe @lea`."""
+    return run_presses.said_role(tx, press, incident, "scribe")
+
+
+def words_owner(tx: Session, press: Press, incident: Incident) -> Answer:
+    """`owner @lea`."""
+    return run_presses.said_role(tx, press, incident, "owner")
 
 
 def words_checklist(tx: Session, press: Press, incident: Incident) -> Answer:
@@ -112,6 +122,9 @@ ON_INCIDENT: dict[str, OnIncident] = {
     "note": words_note,
     "close": words_close,
     "lead": words_lead,
+    "scribe": words_scribe,
+    "owner": words_owner,
+    "roles": run_presses.said_roles,
     "checklist": words_checklist,
     "assign": words_assign,
     "update": words_update,

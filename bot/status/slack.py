@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from bot.agents.reading import agent_by_slug, find_agents
 from bot.blocks import Message, clip, context, escape
 from bot.handover import slack as handover
+from bot.incidents.reading import incident_of_thread
+from bot.incidents.run_words import thread_help
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act
 from bot.quality.charting import chart_of
@@ -76,7 +78,10 @@ def help_(tx: Session, press: Press) -> Answer:
 
 
 def unknown(tx: Session, press: Press) -> Answer:
-    """Words that nobody claims: a helpful answer; nothing at all after `/aiops` or a mention is a call for help."""
+    """Words that nobody claims: a helpful answer; nothing at all after `/aiops` or a mention is a call for help. In an incident's thread, its own words."""
+    incident = incident_of_thread(tx, press.channel, press.thread_ts)
+    if incident is not None:
+        return Tell(thread_help(incident.id, press.name))
     return Tell(words.help_message(press.name))
 
 

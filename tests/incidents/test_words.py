@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from bot.clock import MovedClock
-from bot.tables import FollowUp, IncidentItem, TimelineEntry
+from bot.tables import FollowUp, Incident, IncidentItem, Person, TimelineEntry
 from tests.handover.kit import find, say
 from tests.kit.house import town
 
@@ -36,3 +36,36 @@ async def test_a_word_works_in_the_thread_and_by_number(database_url: str, clock
         await t.ws.press("lea", "support-ai", message["ts"], "surface.form")
         await t.settle()
         assert "Add an agent" in str(t.ws.views("lea")[-1])
+
+
+async def test_in_an_incidents_thread_roles_are_named_by_words_and_what_is_not_understood_is_answered_with_its_words(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await say(t, "omar", "incident open support-triage wrong refunds since noon")
+        root = find(t.ws.messages("support-ai"), "Incident #1")
+
+        async def mention(who: str, words: str) -> str:
+            before = len(t.ws.ephemerals(who))
+            await t.ws.say(who, "support-ai", f"<@U0AIOPS> {words}", thread_ts=root["ts"])
+            await t.settle()
+            return "".join(str(each) for each in t.ws.ephemerals(who)[before:])
+
+        # Omar names Lea; it is not he who leads then.
+        await mention("omar", "lead <@U0LEA>")
+        await mention("omar", "scribe <@U0OMAR>")
+        named = await t.read(lambda tx: [tx.get_one(Person, each).name for incident in tx.scalars(select(Incident)) for each in (incident.lead_id, incident.scribe_id) if each])
+        assert named == ["Lea Khoury", "Omar Nassar"]
+        shown = str(find(t.ws.messages("support-ai"), "Incident #1"))
+        assert "*Lead*\\nLea Khoury" in shown
+        assert "*Scribe and owner*\\nOmar Nassar, Maya Haddad" in shown
+        assert "is the lead already" in await mention("omar", "lead <@U0LEA>")
+        assert "full member" in await mention("omar", "scribe <@U0GINA>")
+        assert "full member" in await mention("omar", "followup <@U0GINA> test every prompt")
+        assert "incidents.roles" in await mention("omar", "roles")
+        # What is needed in the middle of an incident, not a page about everything.
+        for words in ("", "resolve it please <!channel>"):
+            told = await mention("omar", words)
+            assert "assign 3 to @lea" in told, words
+            assert "/aiops sprint" not in told
+            assert "<!channel>" not in told
+        assert "/aiops sprint" in await mention("omar", "help")
