@@ -21,6 +21,15 @@ _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}\b", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d])")
 _PHONE = re.compile(r"(?<![\w.@-])(?:\+|00)\d(?:[ ./()-]{0,2}\d){6,14}(?!\w)|(?<![\w.@:/-])\(?0\d{1,4}\)?(?:[ ./-]?\d){5,10}(?![\w-])|(?<![\w.@-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)")
+# Keys that programs sign in with, by the marks that their makers gave them.
+_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----[^-]{0,8000}(?:-----END (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)?"
+    r"|\b(?:sk|rk|pk)[-_](?:[a-z]{2,8}[-_]){0,3}(?=[A-Za-z_-]{0,200}\d)[A-Za-z0-9_-]{16,200}"
+    r"|\b(?:gh[oprsu]_|github_pat_|glpat-|hf_|npm_|lsv2_(?:pt|sk)_|xox[a-z]-|xapp-|aiops_[0-9a-f]{12}_)[A-Za-z0-9_-]{16,255}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{35}"
+    r"|\beyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}"
+    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,4000}={0,2}"
+)
 _IP = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.]*\d)|(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![\w:])")
 
 
@@ -51,6 +60,7 @@ def _iban(found: re.Match[str]) -> str:
 
 # In this order: what is longest and surest first, so that a card's digits are not taken for a telephone's.
 NAMES: dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = {
+    "key": (_KEY, lambda _: "[key]"),
     "email": (_EMAIL, lambda _: "[email]"),
     "iban": (_IBAN, _iban),
     "card": (_CARD, lambda found: "[card]" if _is_card(found[0]) else found[0]),

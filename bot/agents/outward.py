@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 from bot.agents.parts import Part, Slug
 from bot.redaction import why_unsafe
 
-Hidden = Literal["email", "phone", "card", "iban", "ip"]
+Hidden = Literal["email", "phone", "card", "iban", "ip", "key"]
 
 
 def _env_name(value: str | None) -> str | None:
@@ -118,7 +118,7 @@ class FeedbackSpec(Part):
 class RedactSpec(Part):
     """What is blacked out of texts before they leave the house: in lessons, trace stores and webhooks of feedback."""
 
-    hide: list[Hidden] = Field(["email", "phone", "card", "iban", "ip"], description="Known kinds: e-mail addresses, phone numbers, payment cards, IBANs, IP addresses. All of them are hidden from `data: class: confidential` up, whatever stands here.")
+    hide: list[Hidden] = Field(["email", "phone", "card", "iban", "ip", "key"], description="Known kinds: e-mail addresses, phone numbers, payment cards, IBANs, IP addresses, keys (tokens, passwords of programs, private keys). All of them are hidden from `data: class: confidential` up, whatever stands here.")
     patterns: dict[Slug, str] = Field(default_factory=dict, max_length=20, description="Regular expressions of your own, by name: a match becomes `[name]`. One that takes too long withholds the text instead.")
 
     @field_validator("patterns")

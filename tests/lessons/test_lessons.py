@@ -121,6 +121,9 @@ async def test_pages_tell_every_failing_output_once_and_in_order(database_url: s
         ("Call +33 6 12 34 56 78, 06 12 34 56 78 or (555) 123-4567", "Call [phone], [phone] or [phone]"),
         ("Card 4111 1111 1111 1111, order 1234567890123", "Card [card], order 1234567890123"),
         ("DE89 3704 0044 0532 0130 00 please, not GB82WEST12345698765433", "[iban] please, not GB82WEST12345698765433"),
+        ("Use sk-proj-4bCdefGh1jKlmnop, or ghp_0123456789abcdefABCD and AKIA0123456789ABCDEF", "Use [key], or [key] and [key]"),
+        ("Authorization: Bearer abcdefghij0123456789.x/y+z==; sk-learn-is-a-long-package-name and sk-12", "Authorization: Bearer [key]; sk-learn-is-a-long-package-name and sk-12"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow/+\n-----END RSA PRIVATE KEY----- then eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", "[key] then [key]"),
         ("From 10.0.0.1 in v1.2.3.4 on 2026-11-20 at 08:00, 20.11.2026", "From [ip] in v1.2.3.4 on 2026-11-20 at 08:00, 20.11.2026"),
     ],
 )
