@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import ROLE_WORDS, ROLES, find_channel, lead_people, leads_channel_or_people, newest_registry
@@ -16,11 +16,19 @@ from bot.ladders.unreached import unreached
 from bot.marks import mark_of
 from bot.outbox.delivery import MARK as DELIVERY
 from bot.people.sync import last_sync
-from bot.tables import Agent, AgentOwner, Attempt, Channel, Check, OutMessage, Person, SeenSlack, Token
+from bot.tables import Agent, AgentOwner, Alert, Attempt, Channel, Check, OutMessage, Person, Ping, SeenSlack, Token
 
 LATE = timedelta(minutes=10)  # what is due for longer than this waits for something that is broken
 
 _WRONG = select(Check.name, Agent.name).join(Agent, Agent.id == Check.agent_id).where(Check.wrong_at.is_not(None), Check.archived_at.is_(None), Agent.archived_at.is_(None)).order_by(Agent.name, Check.name)
+
+
+def _unheard(tx: Session, agents: list[Agent]) -> list[str]:
+    """Who has sent nothing at all: a job that only pings, or of which only alerts tell, is connected too."""
+    quiet = {agent.id: agent.name for agent in agents if agent.heard_at is None and agent.paused_at is None}
+    told = or_(exists().where(Ping.check_id == Check.id), exists().where(Alert.check_id == Check.id))
+    heard = set(tx.scalars(select(Check.agent_id).where(Check.agent_id.in_(quiet), told)))
+    return [name for agent_id, name in quiet.items() if agent_id not in heard]
 
 
 def look(tx: Session, now: datetime) -> Seen:
@@ -41,7 +49,7 @@ def look(tx: Session, now: datetime) -> Seen:
     seen = Seen(
         agents=len(agents),
         ownerless=tuple(agent.name for agent in agents if not {"business", "operations"} <= roles_of[agent.id]),
-        unheard=tuple(agent.name for agent in agents if agent.heard_at is None and agent.paused_at is None),
+        unheard=tuple(_unheard(tx, agents)),
         unlooked=tuple(_unlooked(tx, now, agents)),
         wrong=tuple(f"`{check}` of {agent}" for check, agent in tx.execute(_WRONG)),
         places=places,

@@ -17,7 +17,7 @@ from bot.doctor.findings import listed, shortened
 from bot.jobs import jobs_of
 from bot.outbox import flows as outbox
 from bot.settings import Settings
-from bot.tables import Agent, AgentOwner, Check, Mark, OutMessage, Person, Token
+from bot.tables import Agent, AgentOwner, Check, Mark, OutMessage, Person, Ping, Token
 from tests.kit.house import MANIFEST, REGISTRY, Town, town
 
 WAKING = REGISTRY.replace("hala: {slack: U0HALA}", "hala: {slack: U0HALA}\n  omar: {slack: U0OMAR, email: omar@example.com, pagerduty: key1, wake: [email, pagerduty]}").replace("U0OMAR, backup", "omar, backup")
@@ -176,6 +176,9 @@ async def test_leads_tokens_and_silent_agents_are_asked_for(database_url: str, c
         assert "✗ No token is good for sending events: no agent can report. Make one with `aiops token make" in said(found, bad=True)
         assert "✗ Checks that are due and were never looked at: `runs` of Support triage." in said(found, bad=True)
         assert "• Not one event came in yet from Support triage." in said(found, bad=False)
+        # A job that only pings is connected: nobody is asked to send an event for it.
+        await t.write(lambda tx: tx.add(Ping(agent_id=1, check_id=tx.scalars(select(Check.id)).first(), occurred_at=clock.now(), received_at=clock.now(), status="success")))
+        assert "Not one event" not in said(await examine(t.house))
 
 
 async def test_messages_given_up_and_overdue_are_counted_with_an_example(database_url: str, clock: MovedClock) -> None:
