@@ -245,14 +245,14 @@ def may_undo(view: RequestView) -> bool:
 # --- forms ----------------------------------------------------------------------------------------------------------
 
 
-def answer_form(view: RequestView) -> dict[str, Any]:
-    """The words that go back to the agent; of an approval with the decision they belong to."""
+def answer_form(view: RequestView, channel: str = "") -> dict[str, Any]:
+    """The words that go back to the agent; of an approval with the decision they belong to. `channel`: where it was opened, which a form does not tell."""
     blocks: list[Block] = [section(headline(view)), *_what(view)[:20]]
     if view.kind == "approval":
         blocks.append(input_block("decision", "What do you decide?", select("decision", [option("Approve", "approve"), option("Reject", "reject")], placeholder="Choose")))
     words = text_input("words", multiline=True, placeholder="It reaches the agent word for word", most=3000)
     blocks.append(input_block("words", "Your answer", words, optional=view.kind == "approval"))
-    return modal("Answer the agent", blocks, callback_id="requests.answer", submit="Send", metadata=view.value)
+    return modal("Answer the agent", blocks, callback_id="requests.answer", submit="Send", metadata=f"{view.value} {channel}".strip())
 
 
 def reject_form(view: RequestView) -> dict[str, Any]:

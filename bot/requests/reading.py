@@ -64,7 +64,8 @@ def roles_on(tx: Session, request: Request, agent: Agent, actor: Actor) -> set[R
     roles = roles_of(tx, actor, agent.id, channel_id=request.channel_id if open_queue else None)
     if roles & {Role.STRANGER, Role.GUEST}:
         return roles
-    if any(person.id == actor.person_id for person in deciders_of(tx, agent, request.kind, request.triggered_by)):
+    mine = request.kind == "handoff" and request.claimed_by == actor.person_id  # they were let when they claimed it
+    if mine or any(person.id == actor.person_id for person in deciders_of(tx, agent, request.kind, request.triggered_by)):
         roles.add(Role.NAMED)
     return roles
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -66,7 +67,7 @@ def ask_reject(tx: Session, press: Press) -> Answer:
 
 def ask_answer(tx: Session, press: Press) -> Answer:
     """`Answer` opens the form."""
-    return _on(tx, press, lambda request: _form(tx, request, messages.answer_form))
+    return _on(tx, press, lambda request: _form(tx, request, lambda view: messages.answer_form(view, press.channel or "")))
 
 
 def reject_given(tx: Session, press: Press) -> Answer:
@@ -75,7 +76,9 @@ def reject_given(tx: Session, press: Press) -> Answer:
 
 
 def answer_given(tx: Session, press: Press) -> Answer:
-    """The submitted answer."""
+    """The submitted answer. Whoever opened the form in the queue answers as somebody of that channel."""
+    value, _, channel = press.value.partition(" ")
+    press = replace(press, value=value, actor=replace(press.actor, channels=press.actor.channels | {channel}))
 
     def answer(request: Request) -> Answer:
         words = _words(press)

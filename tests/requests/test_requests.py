@@ -170,6 +170,24 @@ async def test_an_answer_goes_back_word_for_word(t: Town) -> None:
     assert "&lt;sorry&gt;" in (await shown(t))["text"]
 
 
+async def test_a_member_of_the_queues_channel_answers_from_the_queue_and_from_their_reminder(t: Town) -> None:
+    await send(t, handoff(t), handoff(t, "h2"))
+    # In the queue: the form tells no channel, and yet it is theirs to send.
+    await press(t, "dana", "requests.answer")
+    await t.ws.submit("dana", t.ws.views("dana")[-1]["id"], {"words": "Call them at 5"})
+    await t.settle()
+    told = await answer_of(t, "h1")
+    assert (told["answer"], told["answered_by"]["slack"]) == ("Call them at 5", "U0DANA")
+    # Claimed there, answered a while later in the direct message that reminds them.
+    await t.ws.press("dana", "support-ai", (await shown(t, "request:2"))["ts"], "requests.claim", "request:2")
+    await t.move(minutes=31)
+    reminder = t.ws.dm("dana")[-1]
+    await t.ws.press("dana", t.ws.im("dana"), reminder["ts"], "requests.answer", "request:2")
+    await t.ws.submit("dana", t.ws.views("dana")[-1]["id"], {"words": "Done"})
+    await t.settle()
+    assert (await answer_of(t, "h2"))["answer"] == "Done"
+
+
 async def test_a_withdrawn_request_needs_no_answer_and_keeps_the_one_it_had(t: Town) -> None:
     await send(t, approval(t), approval(t, "q2"))
     told = await send(t, t.event("request", "w1", withdraws="q1", note="the customer left"))
