@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from bot.feedback.outward.places.place import hex_id
 from bot.intake.bulk import Columns, Row, as_json
 from bot.intake.events import (
     ChangeEvent,
@@ -109,6 +110,11 @@ def milliseconds(event: Run) -> int | None:
     return took.days * 86_400_000 + took.seconds * 1000 + (took.microseconds + 500) // 1000
 
 
+def trace_of(told: str | None) -> str | None:
+    """A trace's id as its spans spell it, so that a run is not counted beside them; another kind of id stays as it is."""
+    return (told and hex_id(told, 32)) or told
+
+
 def run_row(item: Item, event: Run, received: Any, stamp: Stamp) -> Row:
     tokens, cost = event.tokens, event.cost
     item.ms = milliseconds(event)
@@ -148,7 +154,7 @@ def run_row(item: Item, event: Run, received: Any, stamp: Stamp) -> Row:
         cost.amount if cost else None,
         cost.currency if cost else None,
         event.parent_run,
-        event.trace_id,
+        trace_of(event.trace_id),
         event.error,
         as_json(extra) if extra else None,
     )

@@ -47,7 +47,7 @@ def store(tx: Session, now: datetime, items: Sequence[Item], *, live: bool) -> L
     by_type: dict[str, list[Item]] = {}
     for item in items:
         by_type.setdefault(item.event.type, []).append(item)
-    traces = sorted({trace_id for item in items if isinstance(item.event, Run) and (trace_id := item.event.trace_id) and item.more is None})
+    traces = sorted({trace_id for item in items if isinstance(item.event, Run) and (trace_id := rows.trace_of(item.event.trace_id)) and item.more is None})
     if traces:  # what their spans tell of the same runs is no second one; held first, as by whoever makes runs from spans
         (hold_traces if live else make_due)(tx, now, traces)
     if JUDGING & by_type.keys():

@@ -60,6 +60,6 @@ def test_keys_come_from_the_environment_alone() -> None:
 
 def test_ids_of_traces_are_read_in_every_spelling() -> None:
     plain = "0af7651916cd43dd8448eb211c80319c"
-    assert {hex_id(each, 32) for each in (plain, plain.upper(), f"tr-{plain}", "0af76519-16cd-43dd-8448-eb211c80319c")} == {plain}
-    assert [hex_id(each, 32) for each in (None, "", "0" * 32, "run-12", plain[:-1])] == [None] * 5
+    assert {hex_id(each, 32) for each in (plain, plain.upper(), f"tr-{plain}", hex(int(plain, 16)), "0af76519-16cd-43dd-8448-eb211c80319c")} == {plain}
+    assert [hex_id(each, 32) for each in (None, "", "0" * 32, "run-12", plain[:-1], "0x")] == [None] * 6
     assert uuid_id(plain) == "0af76519-16cd-43dd-8448-eb211c80319c"

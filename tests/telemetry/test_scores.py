@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 
 from google.protobuf import json_format
@@ -65,6 +66,17 @@ async def test_an_agent_that_reports_its_runs_itself_is_believed_and_not_counted
             await wire.settle()
     assert sorted(row.ext_id for row in wire.rows(Run)) == ["r1", "r2"]
     assert (wire.totals().runs, wire.totals().sum("tokens.input"), wire.totals().sum("cost.USD")) == (2, 14, 0)
+
+
+async def test_a_trace_is_the_same_however_the_agent_spells_it(wire: Wire) -> None:
+    """Capitals, a UUID, MLflow's prefix, and what Python's `hex()` makes of it."""
+    now, plain = wire.clock.now(), "0a" * 16
+    for number, spelled in enumerate((plain.upper(), str(uuid.UUID(plain)), f"tr-{plain}", hex(int(plain, 16)))):
+        event = {"id": f"r{number}", "type": "run", "agent": "support", "at": now.isoformat(), "status": "ok", "trace_id": spelled}
+        assert (await wire.http.post("/v1/events", json=event, headers={"authorization": f"Bearer {wire.tokens['all']}"})).json()["accepted"] == 1
+    await wire.send(Export(now).call(1, trace=10).body)
+    await wire.settle()
+    assert {(row.ext_id, row.trace_id) for row in wire.rows(Run)} == {(f"r{number}", plain) for number in range(4)}
 
 
 async def test_late_spans_correct_a_run_and_spans_after_the_pruning_change_nothing(wire: Wire) -> None:

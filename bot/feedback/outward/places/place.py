@@ -126,8 +126,10 @@ def seconds_of(retry_after: str | None, date: str | None = None) -> float:
 
 
 def hex_id(text: str | None, length: int) -> str | None:
-    """A trace or span id as hex of that length: also from a UUID, or MLflow's `tr-`; None where it is none."""
+    """A trace or span id as hex of that length: also from a UUID, MLflow's `tr-`, or Python's `hex()`; None where it is none."""
     plain = (text or "").strip().lower().removeprefix("tr-").replace("-", "")
+    if plain.startswith("0x"):  # which leaves zeros in front away
+        plain = plain[2:].zfill(length)
     return plain if re.fullmatch(rf"[0-9a-f]{{{length}}}", plain) and plain.strip("0") else None
 
 
