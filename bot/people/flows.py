@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.known import known, learn
-from bot.people.rules import RULES, Act, Role, may
+from bot.people.rules import Act, Role, may, refusal
 from bot.tables import Absence, AgentOwner, Person, Registry, UserGroup
 
 SLACK_USER = re.compile(r"^<?@?([UW][A-Z0-9]{2,})(\|[^>]*)?>?$")
@@ -195,4 +195,4 @@ def roles_of(tx: Session, actor: Actor, agent_id: int | None, *, channel_id: str
 def require(roles: set[Role], act: Act) -> None:
     """Raise Refused, with the sentence that says who could, unless the roles allow the act."""
     if not may(roles, act):
-        raise Refused(RULES[act].else_ask)
+        raise Refused(refusal(roles, act))

@@ -122,3 +122,10 @@ def may(roles: Iterable[Role], act: Act) -> bool:
     """Whether any of the roles allows the act. A stranger may nothing, whatever else they hold; no role, nothing."""
     held = frozenset(roles)
     return Role.STRANGER not in held and bool(held & RULES[act].roles)
+
+
+def refusal(roles: Iterable[Role], act: Act) -> str:
+    """Who could do it instead; to guests and strangers never a way that is closed to them too."""
+    rule, held = RULES[act], frozenset(roles)
+    outside = held & {Role.GUEST, Role.STRANGER} and rule.roles != _ANY_MEMBER
+    return RULES[Act.SEE].else_ask if outside else rule.else_ask

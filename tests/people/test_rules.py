@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.people.rules import RULES, Act, Role, may
+from bot.people.rules import RULES, Act, Role, may, refusal
 
 R = Role
 EVERYBODY = [R.BUSINESS, R.OPERATIONS, R.BACKUP, R.SPONSOR, R.CALLED, R.RESPONDER, R.LEAD, R.ROTATION, R.NAMED, R.REVIEWER, R.CHANNEL, R.MEMBER]
@@ -76,3 +76,10 @@ def test_every_refusal_is_a_whole_sentence_that_says_who_could(act: Act) -> None
     assert words[0].isupper()
     assert words.endswith(".")
     assert len(words) < 150
+
+
+@pytest.mark.parametrize("outside", [R.GUEST, R.STRANGER])
+@pytest.mark.parametrize("act", list(Act))
+def test_a_refused_guest_or_stranger_is_never_pointed_to_a_way_that_is_closed_to_them(act: Act, outside: Role) -> None:
+    assert "full members" in refusal({outside}, act)
+    assert refusal({R.MEMBER}, act) == RULES[act].else_ask
