@@ -190,6 +190,24 @@ def check_test(agent: Annotated[str, typer.Argument()], name: Annotated[str | No
     _carry("check_test", {"agent": agent, "name": name}, json)
 
 
+@page.command("list")
+def page_list(json: Json = False) -> None:
+    """The open pages, with the numbers by which `aiops ack` answers them."""
+    _carry("page_list", {}, json)
+
+
+@page.command("ack")
+def page_ack(page: Annotated[int, typer.Argument(help="The page's number.")], person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")]) -> None:
+    """Acknowledge a page, as `aiops ack` does."""
+    _carry("ack", {"page": page, "person": person}, False)
+
+
+@page.command("test")
+def page_test(person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")], json: Json = False) -> None:
+    """Call yourself by each of your routes and see which worked (exit code 1 where one did not); needs a running server."""
+    _carry("page_test", {"person": person}, json, server_only=True)
+
+
 @page.command("stats")
 def page_stats(agent: Annotated[str | None, typer.Argument(help="One agent; all where left out.")] = None, json: Json = False) -> None:
     """How often people were called in the last 7 and 28 days, how fast they answered, and how much of it was noise."""

@@ -47,6 +47,10 @@ from bot.paging.flows import ack_page
 from bot.paging.noise import figures
 from bot.paging.noise.stats import span_lines, stats
 from bot.paging.reading import open_pages
+from bot.paging.trying.flows import start_test, trial_standing
+from bot.paging.trying.messages import ROUTES, State, plain_line
+from bot.paging.viewing import page_view
+from bot.paging.words.phrases import open_line
 from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
 from bot.quality import sprinting
@@ -64,6 +68,7 @@ from bot.status.reading import agents_meant, department_meant, depth, fleet, nea
 from bot.tables import Agent, Check, Output, Token
 
 WRONG_INPUT = 2
+TEST_LOOKS = 60  # half a second apart: a terminal does not wait longer for a test call
 MOST_PLANNED = 500  # agents whose judgements a plan looks at
 KIND_SPECS: dict[str, type[BaseModel]] = {name: kind.spec for name, kind in KINDS.items()}
 
@@ -258,6 +263,47 @@ class _Jobs:
             return {"text": "\n".join(lines), "json": [figures.as_json(each) for each in found]}
 
         yield await self.lanes.read(look)
+
+    async def do_page_list(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+
+        def look(tx: Session) -> list[Line]:
+            found = [page_view(tx, page) for page in open_pages(tx)]
+            told: list[Line] = [{"text": open_line(view, now), "json": {"page": view.id, "severity": view.severity, "agents": list(view.agents) or [view.agent], "fails": view.worst.says if view.worst else "", "opened_at": view.opened_at.isoformat(), "answered": view.acked_at is not None}} for view in found]
+            return told or [{"text": "No page is open. Nobody is being called."}]
+
+        for line in await self.lanes.read(look):
+            yield line
+
+    async def do_page_test(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now, ref = self.clock.now(), str(args["person"])
+
+        def begin(tx: Session) -> int | None:
+            person = find_person(tx, ref)
+            return start_test(tx, now, person).id if person is not None else None
+
+        try:
+            test = await self.lanes.write(begin)
+        except Refused as error:
+            yield {"error": str(error), "exit": WRONG_INPUT}
+            return
+        if test is None:
+            yield {"error": f"Nobody is known as {ref!r}: give a Slack id or an e-mail address.", "exit": WRONG_INPUT}
+            return
+        told: set[str] = set()
+        for left in reversed(range(TEST_LOOKS)):
+            trial = await self.lanes.read(lambda tx: trial_standing(tx, self.clock.now(), test))
+            for way in trial.ways:
+                if way.route not in told and (way.state is not State.WAITING or not left):
+                    told.add(way.route)
+                    yield {"text": plain_line(trial, way), "json": {"route": way.route, "state": way.state.value, "accepted_at": way.at.isoformat() if way.at else None}}
+            if len(told) == len(trial.ways):
+                break
+            await asyncio.sleep(0.5)
+        for route in trial.missing:
+            yield {"text": f"{ROUTES.get(route, route)}: there is no address for it. Add it in aiops.yml and run `aiops apply`.", "json": {"route": route, "state": "no address", "accepted_at": None}}
+        well = bool(trial.ways) and not trial.missing and all(way.state is State.ARRIVED for way in trial.ways)
+        yield {"text": "Accepted is not heard: only you know what rang." if trial.ways else "You have neither a Slack account nor another route: nothing can call you.", "exit": 0 if well else 1}
 
     async def do_audit_verify(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         found = await self.lanes.read(lambda tx: verify(tx, head=args.get("head")))

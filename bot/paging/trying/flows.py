@@ -22,7 +22,7 @@ from bot.people.quiet_hours import quiet_until
 from bot.tables import Attempt, OutMessage, Person, RouteTest
 
 BATCH = 100
-LASTS = timedelta(minutes=30)  # then it ends, heard or not
+LASTS = timedelta(minutes=messages.LASTS_MINUTES)  # then it ends, heard or not
 OFTEN, SELDOM = timedelta(seconds=1), timedelta(seconds=15)  # how often its state is looked at, in the first minute and later
 
 
@@ -112,6 +112,13 @@ def _end(tx: Session, now: datetime, test: RouteTest, routes: list[str]) -> None
         if route in ("pagerduty", "webhook"):
             outbox.remove(tx, now, _key(test, route))  # these routes know an end: PagerDuty stops ringing
     tx.flush()
+
+
+def trial_standing(tx: Session, now: datetime, test_id: int) -> Trial:
+    """How a test stands, for whoever waits for it."""
+    test = tx.get_one(RouteTest, test_id)
+    person = tx.get_one(Person, test.person_id)
+    return trial_of(tx, now, test, person, rules.routes_of(person.slack_id, person.wake, person.addresses))
 
 
 def trial_of(tx: Session, now: datetime, test: RouteTest, person: Person, routes: list[str]) -> Trial:

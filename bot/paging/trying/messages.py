@@ -11,6 +11,8 @@ from bot.paging.words.phrases import span
 
 ROUTES = {"slack": "Slack", "email": "E-mail", "webhook": "Webhook", "pagerduty": "PagerDuty"}
 
+LASTS_MINUTES = 30  # how long a test goes on
+
 
 class State(StrEnum):
     """How a test call by one route stands."""
@@ -103,6 +105,16 @@ def _line(trial: Trial, way: Way) -> str:
     if trial.ended_at is not None:
         return f":x: {name}: not accepted within {span(trial.ended_at - trial.started_at)}" + (f": {escape(reason(way.why))}." if way.why else ".")
     return f":hourglass_flowing_sand: {name}: on its way.{trouble}{reached}"
+
+
+def plain_line(trial: Trial, way: Way) -> str:
+    """How one route stands, for a terminal."""
+    name = ROUTES.get(way.route, way.route)
+    if way.state is State.ARRIVED:
+        return f"{name}: accepted{f', {span(way.at - trial.started_at)} after you asked' if way.at is not None else ''}."
+    if way.state is State.FAILED:
+        return f"{name}: it did not get through: {reason(way.why)}."
+    return f"{name}: not accepted yet{f': {reason(way.why)}' if way.why else ''}; it is tried until {LASTS_MINUTES} minutes after you asked."
 
 
 _REASONS = {

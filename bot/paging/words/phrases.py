@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -45,6 +46,14 @@ def by_check(name: str) -> str:
     """The check's name in brackets; nothing for a test, which has none."""
     plain = escape(clip(name.replace("`", "'"), 80))
     return f" (check `{plain}`)" if plain else ""
+
+
+def open_line(page: PageView, now: datetime) -> str:
+    """An open page in a terminal: what fails, since when, and who has it or is next."""
+    state = f"{page.acked_by} has it" if page.acked_by else f"part of page {page.root.id}" if page.root else "nobody is called now" if page.quiet else "nobody has answered"
+    following = f"; next {page.next.names} in {span(page.next.at - now)}" if page.next and state == "nobody has answered" else ""
+    says = f" {page.worst.says}" if page.worst else ""
+    return html.unescape(f"{page.id}  {lead(page)} (open for {span(now - page.opened_at)}; {state}{following}).{says}")
 
 
 def span(length: timedelta) -> str:
