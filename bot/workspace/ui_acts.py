@@ -1,5 +1,6 @@
 """What a person does on the page: each is checked, carried out, and answered with `{ok, error?, warning?}`."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -56,7 +57,8 @@ async def post(ws: Workspace, person: Person, body: Doc) -> Doc:
 
 def escape(text: str) -> str:
     """What people type is text: &, < and > lose their meaning, except that a pasted mention still works."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"&lt;(@[UW][A-Z0-9]+)&gt;", r"\1", plain)
 
 
 async def press(ws: Workspace, person: Person, body: Doc) -> Doc:

@@ -180,3 +180,8 @@ async def test_nonsense_gets_a_clear_answer(ws: Workspace, maya: Page, session: 
     assert (await maya.post("shortcut", app_id="A0WATCH", callback_id="none"))["error"].startswith("Night watch has no")
     assert (await Page(session, "U0NOBODY").post("post", channel="C0SUPPORT", text="x"))["ok"] is False
     assert (await Page(session, "U0WATCH").post("post", channel="C0SUPPORT", text="x"))["ok"] is False
+
+
+async def test_a_mention_pasted_as_slack_writes_it_is_a_mention_and_other_angle_brackets_are_text(ws: Workspace, maya: Page) -> None:
+    done = await maya.post("post", channel="C0SUPPORT", text="<@U0OMAR> look at <!channel> & <https://a.example|this>")
+    assert ws.message("C0SUPPORT", done["ts"])["text"] == "<@U0OMAR> look at &lt;!channel&gt; &amp; &lt;https://a.example|this&gt;"
