@@ -39,7 +39,7 @@ def tell(tx: Session, press: Press, incident: Incident | None, words: str, *, fo
         told = "Say in two sentences how it stands."
         return Mend({"words": told}) if form else Tell(Message(f"{told} `update the index is rebuilt, half of it is done`."))
     if not running.tell_status(tx, press.now, incident.id, tx.get_one(Person, press.actor.person_id), words):
-        return Tell(Message(f"Incident #{incident.id} is closed."))
+        return Tell(Message(f"Incident #{incident.id} is closed already. Your words stand in its thread and on its timeline."))
     return Quiet()
 
 

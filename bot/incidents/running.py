@@ -110,19 +110,22 @@ def set_roles(tx: Session, now: datetime, incident_id: int, by: Person, chosen: 
 
 
 def tell_status(tx: Session, now: datetime, incident_id: int, by: Person, words: str) -> bool:
-    """How it stands, for all who wait; the next one is asked for a rhythm later."""
+    """How it stands, for all who wait; the next one is asked for a rhythm later. False where it is closed: then it is kept, and asks for nothing.
+
+    Slack may tell what somebody said before the closing up to six minutes after it, so it must not be refused.
+    """
     incident = locked(tx, incident_id)
-    if incident.closed_at is not None:
-        return False
-    incident.status_at, incident.status_asked_at = now, None
-    every = status_every(incident.template, incident.severity)
+    over = incident.closed_at is not None
+    every = None if over else status_every(incident.template, incident.severity)
+    if not over:
+        incident.status_at, incident.status_asked_at = now, None
     if every is not None and incident.look_at is not None:
         incident.look_at = min(incident.look_at, now + every)
     tx.flush()
     if note(tx, now, incident, "status", f"told how it stands: {words.strip()}", by):
         add_line(tx, now, incident, f"status:{entries(tx, incident.id)}", run_words.status(by.name, words, now + every if every else None))
     show_incident(tx, now, incident)
-    return True
+    return not over
 
 
 def _called(person: Person | None) -> str:

@@ -56,6 +56,22 @@ def test_a_status_update_is_asked_for_on_its_rhythm_and_told_to_all(world: World
     assert world.say("ben", "update all of it is back", how="mention", thread_ts=thread, message_ts="5.5") == "Quiet"
 
 
+def test_an_update_told_late_to_a_closed_incident_is_kept_and_asks_for_nothing(world: World) -> None:
+    opened(world)
+    thread = world.row(ROOT).ts
+    do_all(world)
+    follow_up(world)
+    world.run("ok")
+    close(world)
+    assert incident(world).closed_at is not None
+    due = incident(world).look_at
+    assert "is closed already. Your words stand in its thread" in world.say("ben", "update half of it was rebuilt", how="mention", thread_ts=thread, message_ts="5.5")
+    assert "> half of it was rebuilt" in world.lines(ROOT)[-1]
+    assert "The next one" not in world.lines(ROOT)[-1]
+    assert timeline(world)[-1] == "told how it stands: half of it was rebuilt"
+    assert incident(world).look_at == due
+
+
 def test_empty_roles_are_asked_about_until_they_are_somebodys(world: World) -> None:
     opened(world)
     world.move(minutes=16)
