@@ -126,6 +126,7 @@ THING = {
     "status.back": ("status",),
     "unowned.register": ("unowned",),
     "unowned.ignore": ("unowned",),
+    "unowned.undo": ("unowned",),
     "surface.menu": ("incidents.open page", "paging.snooze page", "paging.escalate page:1", "surface.menu surface.menu"),
     "surface.form": ("agent add",),
     "surface.share": ("status", "agent", "incident", "page"),

@@ -162,5 +162,18 @@ def ignore(tx: Session, press: Press) -> Answer:
     return Quiet()
 
 
-ACTIONS: dict[str, Handler] = {"unowned.register": register, "unowned.ignore": ask_ignore}
+def undo(tx: Session, press: Press) -> Answer:
+    """`Undo` under what was set aside: it is asked about again at once, in the same message."""
+    require(roles_of(tx, press.actor, None), Act.IGNORE_TRAFFIC)
+    row = _row(tx, press.value)
+    if row.ignored_until is None or row.ignored_until <= press.now:
+        raise Refused("It is not set aside any more.")
+    row.ignored_until = row.ignored_by = None
+    audit.record(tx, press.now, "unowned.undo", f"unowned:{row.id}", person_id=press.actor.person_id, words="", evidence={"service": row.service, "agent": row.agent_name})
+    tx.flush()
+    _show(tx, press.now, row, leads_channel_or_people(tx))
+    return Quiet()
+
+
+ACTIONS: dict[str, Handler] = {"unowned.register": register, "unowned.ignore": ask_ignore, "unowned.undo": undo}
 VIEWS: dict[str, Handler] = {"unowned.ignore": ignore}

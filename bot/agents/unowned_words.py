@@ -38,7 +38,8 @@ def unowned(row: Unowned, zone: str) -> Message:
     if row.ignored_until is not None:
         by = f" by {escape(row.ignored_by)}" if row.ignored_by else ""
         said = f"{name}, an unowned agent, is set aside{by} until {_day(row.ignored_until, zone)}. If it still runs then, I ask again."
-        return Message(said, [section(said), actions(button("Register", "unowned.register", f"unowned:{row.id}", label=f"Register {name_of(row.service, row.agent)}"))])
+        label, value = name_of(row.service, row.agent), f"unowned:{row.id}"
+        return Message(said, [section(said), actions(button("Register", "unowned.register", value, label=f"Register {label}"), button("Undo", "unowned.undo", value, label=f"Ask about {label} again now"))])
     often = "1 run" if row.traces == 1 else f"{row.traces:,} runs" if row.traces else "metrics or logs, no runs,"
     where = " and ".join(part for part in (f"service `{_code(row.service)}`" if row.service else "", f"agent `{_code(row.agent)}`" if row.agent else "") if part) or "traffic without a name"
     said = f"Unowned agent: {name} works here, and nobody answers for it."

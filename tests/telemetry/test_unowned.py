@@ -57,6 +57,16 @@ async def test_an_unowned_agent_is_shown_to_the_leads_and_registered_from_there(
         await t.settle()
         assert "is set aside by Hala Mansour until 27 Nov" in lately(t)[-1]["text"]
         assert await t.read(lambda tx: tx.scalars(select(Decision.action).where(Decision.action == "unowned.ignore")).all()) == ["unowned.ignore"]
+
+        # Set aside by mistake: a lead undoes it, it stands there again with both buttons, and is then set aside as meant.
+        await t.ws.press("hala", await place(t), lately(t)[-1]["ts"], "unowned.undo", value)
+        await t.settle()
+        assert [each["text"]["text"] for each in lately(t)[-1]["blocks"][1]["elements"]] == ["Register", "Ignore until"]
+        await t.ws.press("hala", await place(t), shown["ts"], "unowned.ignore", value)
+        await t.settle()
+        assert (await t.ws.submit("hala", t.ws.views("hala")[-1], {"day": "2026-11-27", "why": "a trial"})).ok
+        await t.settle()
+        assert await t.read(lambda tx: tx.scalars(select(Decision.action).where(Decision.action.like("unowned.%")).order_by(Decision.id)).all()) == ["unowned.ignore", "unowned.undo", "unowned.ignore"]
         await t.move(days=8)
         await send(t, token, Export(t.clock.now(), "invoice-<reader>").agent(1, trace=3, named="reader").body)
         await t.move(seconds=31)
