@@ -208,6 +208,8 @@ def told(tx: Session, page: Page, answered: Answered, person_id: int) -> str:
     """What to say to somebody who answered a page."""
     tx.refresh(page)
     by = tx.get(Person, page.acked_by) if page.acked_by else None
+    if answered is Answered.DONE and page.test:
+        return f"Thank you: {escape(page.resolved_why)}"
     if answered is Answered.OVER or page.test:
         return f"This page is over: {escape(page.resolved_why)} There is nothing to do."
     if answered is Answered.PART:

@@ -275,6 +275,8 @@ def test_words_list_acknowledge_and_test_pages(world: World) -> None:
     assert "There is no page 7." in world.say("omar", "page ack 7")
     assert "for the owners" in world.say("ben", "page test support")
     assert "on its way" in world.say("omar", "page test support")
+    assert world.say("omar", "page ack 2").startswith("Thank you: you answered this test page")
+    assert world.say("omar", "page ack 2").startswith("This page is over")
     assert "I know `/aiops page`" in world.say("omar", "page dance")
 
 
