@@ -79,7 +79,7 @@ def people_lines(found: Believed) -> list[str]:
     answered = []
     outputs, judged = found.shown.get("outputs", 0), found.shown.get("judged", 0)
     if outputs:
-        answered.append(f"{min(judged, outputs):,} of {plural(outputs, 'output')} shown in Slack were judged ({percent(min(1.0, judged / outputs))})")
+        answered.append(f"{min(judged, outputs):,} of {plural(outputs, 'output')} shown in Slack {'was' if outputs == 1 else 'were'} judged ({percent(min(1.0, judged / outputs))})")
     if reviews := found.reviews.get("asked"):
         skipped = f", {found.reviews['skipped']:,} skipped" if found.reviews.get("skipped") else ""
         answered.append(f"{found.reviews['done']:,} of {plural(reviews, 'review')} asked for were done{skipped}")
