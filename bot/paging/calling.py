@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from bot.paging.sparing.holding import hold_before_call
 from bot.paging.viewing import page_view, with_calls
 from bot.paging.watching import messages as watching
 from bot.people.quiet_hours import quiet_until
+from bot.routes.words import times_in
 from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
 
 DELIVERY = "delivery.slack"  # the mark in which the outbox keeps how Slack is doing
@@ -157,6 +159,8 @@ def call_person(
     told = messages.call_message(
         view or page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
+    if route != "slack":
+        told = replace(told, text=times_in(told.text, person.zone))
     outbox.call(tx, now, key=key, to=to, message=told, cause=showing.cause_of(page.id), route=route, topic=showing.topic_of(page) if route == "email" else "")
     _note_call(tx, page, Call(
         climb_id=climb.id, round=round, rung=rung, person_id=person.id, target=f"person:{person.id}", route=route,

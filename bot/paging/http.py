@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from bot.blocks import clock_time, escape, when
 from bot.feedback.http import Page as SignedPage
 from bot.feedback.http import Visit, page_link
 from bot.feedback.pages import Choice, Sheet
@@ -13,9 +14,10 @@ from bot.paging.flows import ack_page
 from bot.paging.messages import PageView, lead, span
 from bot.paging.scope import require_on
 from bot.paging.viewing import page_view
+from bot.paging.words.phrases import since
 from bot.people.flows import actor_of
 from bot.people.rules import Act
-from bot.routes.words import plain_words
+from bot.routes.words import plain_words, times_in
 from bot.signing import Signer
 from bot.tables import Page
 
@@ -42,8 +44,8 @@ def show_ack(tx: Session, visit: Visit, news: str = "") -> Sheet:
         return Sheet("This page is no longer known", ["It was removed, so there is nothing to acknowledge."], status=404)
     require_on(tx, page, actor_of(visit.person), Act.ACKNOWLEDGE)
     view = page_view(tx, page)
-    lines = [f"{each.says} Since {each.since:%Y-%m-%d %H:%M} UTC." for each in view.problems if each.closed_at is None or view.resolved_at]
-    lines.append(_standing(view))
+    lines = [f"{escape(each.says)} {since(each)}" for each in view.problems if each.closed_at is None or view.resolved_at]
+    lines = [plain_words(times_in(line, visit.person.zone)) for line in (*lines, _standing(view))]
     free = view.acked_by is None and view.resolved_at is None and view.root is None
     return Sheet(
         title=lead(view),
@@ -64,14 +66,14 @@ def act_ack(tx: Session, visit: Visit) -> Sheet:
 
 def _standing(view: PageView) -> str:
     if view.root is not None and view.resolved_at is None:
-        return f"It is part of page {view.root.id}: {view.root.lead}. Nobody is called about it by itself."
+        return f"It is part of page {view.root.id}: {escape(view.root.lead)}. Nobody is called about it by itself."
     if view.resolved_at is not None:
-        return f"It is over: {view.resolved_why} It lasted {span(view.resolved_at - view.opened_at)}."
+        return f"It is over: {escape(view.resolved_why)} It lasted {span(view.resolved_at - view.opened_at)}."
     if view.acked_by is not None and view.acked_at is not None:
-        ends = f" until {view.until:%Y-%m-%d %H:%M} UTC" if view.until else ""
-        return f"{plain_words(view.acked_by)} has it since {view.acked_at:%H:%M} UTC. Nobody else is called{ends}."
+        ends = f" until {when(view.until)}" if view.until else ""
+        return f"{view.acked_by} has it since {clock_time(view.acked_at)}. Nobody else is called{ends}."
     if view.next is not None:
-        return f"Nobody has answered yet. Next is {plain_words(view.next.names)} ({plain_words(view.next.words)}) at {view.next.at:%H:%M} UTC."
+        return f"Nobody has answered yet. Next is {view.next.names} ({view.next.words}) at {clock_time(view.next.at)}."
     return "Nobody has answered yet."
 
 

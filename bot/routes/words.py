@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
+from bot.calendars import zone_named
+
+_DATE = re.compile(r"<!date\^(\d{1,11})\^([^<>|^]*)(?:\^[^<>|]*)?\|[^<>]*>")
 _ANGLE = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 
 
@@ -11,6 +15,20 @@ def plain_words(text: str) -> str:
     """Mentions, dates and links as a person would write them; escapes taken back."""
     words = _ANGLE.sub(_spoken, text)
     return words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def times_in(text: str, zone: str) -> str:
+    """Slack's dates as the reader's own clock shows them, with its zone: other routes do not know where they are read."""
+    try:
+        at = zone_named(zone)
+    except ValueError:  # a zone that only Slack knows: a call is never lost to it
+        return text
+
+    def local(found: re.Match[str]) -> str:
+        moment = datetime.fromtimestamp(int(found[1]), UTC).astimezone(at)
+        return f"{moment:%H:%M %Z}" if found[2] == "{time}" else f"{moment:%Y-%m-%d %H:%M %Z}"
+
+    return _DATE.sub(local, text)
 
 
 def first_line(text: str, limit: int = 120) -> str:

@@ -7,6 +7,7 @@ from email import message_from_string
 from email.policy import default
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -312,6 +313,12 @@ async def test_with_slack_down_a_page_goes_by_mail_and_is_acknowledged_by_its_li
         link = next(word for word in mail.get_content().split() if "/p/" in word)
         page = await t.read(lambda tx: tx.scalars(select(Page)).one())
         assert page.acked_at is None
+        # Outside Slack nobody turns times into the reader's own: Omar lives by the clock of Paris.
+        here = page.opened_at.astimezone(ZoneInfo("Europe/Paris"))
+        assert f"Since {here:%Y-%m-%d %H:%M} {here:%Z} (check `runs`)." in " ".join(mail.get_content().split())
+        looked = (await t.http.get(urlsplit(link).path)).text
+        assert f"Since {here:%Y-%m-%d %H:%M} {here:%Z} (check `runs`)." in looked
+        assert "UTC" not in mail.get_content() + looked
         sent = await t.http.post(urlsplit(link).path, data={"do": "acknowledge"})
         assert sent.status_code == 200
         page = await t.read(lambda tx: tx.scalars(select(Page)).one())

@@ -24,7 +24,7 @@ from bot.routes.outcome import Kind, Letter, Outcome, Route
 from bot.routes.pagerduty import PagerDutyRoute
 from bot.routes.slack import SlackCalls
 from bot.routes.webhook import WebhookRoute
-from bot.routes.words import first_line, plain_words
+from bot.routes.words import first_line, plain_words, times_in
 from bot.signing import Signer
 
 CLOCK = MovedClock(datetime(2026, 11, 20, 8, tzinfo=UTC))
@@ -284,6 +284,9 @@ async def test_pagerduty_triggers_and_resolves_the_same_alert() -> None:
 
 
 def test_slack_words_read_well_elsewhere() -> None:
+    told = "at <!date^1763625600^{time}|08:00 UTC>, <!date^1763625600^{date_short_pretty} at {time}|2025-11-20 08:00 UTC>"
+    assert times_in(told, "Asia/Kathmandu") == "at 13:45 +0545, 2025-11-20 13:45 +0545"
+    assert times_in(told, "Mars/Olympus") == told  # a zone that nobody here knows loses no call
     assert plain_words("<@U1|maya> &lt;b&gt; <https://x.y> <#C1|support> <!channel>") == "maya <b> https://x.y support channel"
     assert first_line("\n *A failed*\r\nB") == "A failed"
     assert len(first_line("x" * 500)) == 120
