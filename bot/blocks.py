@@ -41,6 +41,11 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def typed(text: str) -> str:
+    """What somebody typed: Slack hands it over with `&`, `<` and `>` escaped, and it is escaped again where it is shown."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def clip(text: str, limit: int) -> str:
     """At most `limit` characters, ending in an ellipsis where something was cut; never inside an `&amp;` or a `<...>`."""
     if len(text) <= limit:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_channel, spec_of
 from bot.agents.spec import AgentSpec
+from bot.blocks import typed
 from bot.calendars import day_bounds, local_day
 from bot.feedback.messages import output_message
 from bot.feedback.reading import shown, tallies
@@ -173,5 +174,4 @@ def _is_sampled(tx: Session, now: datetime, agent: Agent, number: int, day: str,
 
 def plain_words(event: dict[str, object]) -> str:
     """The text of a Slack message; escaped text is turned back, since it is escaped again where it is shown."""
-    text = str(event.get("text") or "")
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return typed(str(event.get("text") or ""))

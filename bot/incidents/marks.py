@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.blocks import typed
 from bot.incidents.reading import root_key
 from bot.incidents.thread import note, show_incident
 from bot.lanes import Lanes
@@ -124,7 +125,7 @@ def take_marked(tx: Session, now: datetime, incident_id: int, found: list[tuple[
         row = tx.get_one(MarkedMessage, mark_id)
         writer = find_person(tx, str(message.get("user") or ""))
         marker = tx.get_one(Person, row.person_id)
-        words = " ".join(str(message.get("text") or "").split()) or "(a message without words)"
+        words = " ".join(typed(str(message.get("text") or "")).split()) or "(a message without words)"
         author = writer.name if writer is not None and not message.get("bot_id") else "the bot"
         note(tx, _written(row.ts, now), incident, "marked", f"marked what {author} wrote: {words}", marker, key=f"marked:{row.channel}:{row.ts}")
         row.due_at = None

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import agent_by_slug, agents_in_channel, find_agents, live_agents
-from bot.blocks import Message, escape
+from bot.blocks import Message, escape, typed
 from bot.incidents import closing, flows, forms, messages
 from bot.incidents.people import full_member
 from bot.incidents.reading import incident_view, item_view, open_incidents, timeline_of
@@ -62,7 +62,7 @@ def shortcut_open(tx: Session, press: Press) -> Answer:
     here = agents_in_channel(tx, press.channel or "")
     if agent is None and len(here) == 1:
         agent = here[0]
-    title = about.title(tx) or " ".join(str(press.message.get("text", "")).split())[:200]
+    title = about.title(tx) or " ".join(typed(str(press.message.get("text", ""))).split())[:200]
     return _form(tx, agent, title, about, here if agent is None else [], channel=_public(press.channel))
 
 

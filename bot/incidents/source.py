@@ -34,9 +34,9 @@ class About:
     def title(self, tx: Session) -> str:
         """What an incident about it is called, unless somebody says otherwise."""
         if self.page is not None:
-            return next((problem.title.capitalize() for problem in problems_of(tx, self.page)), "")
+            return next((_sentence(problem.title) for problem in problems_of(tx, self.page)), "")
         if self.problem is not None and (problem := tx.get(Problem, self.problem)) is not None:
-            return problem.title.capitalize()
+            return _sentence(problem.title)
         return "A wrong output" if self.output is not None else ""
 
 
@@ -58,3 +58,8 @@ def about_message(tx: Session, channel: str | None, ts: str | None) -> About:
             return About(page=climb.subject_id)
     output = tx.scalars(select(Output.id).where(Output.channel_id == channel, Output.slack_ts == ts)).first()
     return About(output=output)
+
+
+def _sentence(words: str) -> str:
+    """With a capital first letter; names within keep theirs."""
+    return words[:1].upper() + words[1:]

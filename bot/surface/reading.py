@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from bot.blocks import typed
 from bot.people.flows import Actor
 from bot.surface.press import Press
 
@@ -100,7 +101,7 @@ def read_shortcut(body: Mapping[str, Any], actor: Actor, now: datetime) -> Press
 
 def read_command(body: Mapping[str, Any], actor: Actor, now: datetime) -> Press:
     """A slash command."""
-    words = str(body.get("text", "")).split()
+    words = typed(str(body.get("text", ""))).split()
     channel = body.get("channel_id")
     return Press(
         actor=_in_channel(actor, channel),
@@ -115,7 +116,7 @@ def read_command(body: Mapping[str, Any], actor: Actor, now: datetime) -> Press:
 def read_mention(body: Mapping[str, Any], actor: Actor, now: datetime, bot_user: str) -> Press:
     """A mention of the bot, or words written to it in a DM."""
     event = body["event"]
-    text = str(event.get("text", "")).replace(f"<@{bot_user}>", " ")
+    text = typed(str(event.get("text", "")).replace(f"<@{bot_user}>", " "))
     words = text.split()
     channel = event.get("channel")
     return Press(

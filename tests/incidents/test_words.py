@@ -69,3 +69,24 @@ async def test_in_an_incidents_thread_roles_are_named_by_words_and_what_is_not_u
             assert "/aiops sprint" not in told
             assert "<!channel>" not in told
         assert "/aiops sprint" in await mention("omar", "help")
+
+
+async def test_what_people_type_is_shown_as_they_typed_it_and_pings_nobody(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await say(t, "omar", "incident open support-triage wrong refunds &amp; prices &lt;50")  # as Slack sends it
+        root = find(t.ws.messages("support-ai"), "Incident #1")
+        await t.ws.say("omar", "support-ai", "<@U0AIOPS> note R&amp;D said a &lt; b &lt;!channel&gt;", thread_ts=root["ts"])
+        await t.ws.say("omar", "support-ai", "<@U0AIOPS> done 9 see <https://example.com/a?b=c&amp;d=e>", thread_ts=root["ts"])
+        marked = await t.ws.say("lea", "support-ai", "it was Q&amp;A", thread_ts=root["ts"])
+        await t.settle()
+        await t.ws.react("lea", "support-ai", marked["ts"], "pushpin")
+        await t.settle()
+        told = await t.read(lambda tx: (tx.get_one(Incident, 1).title, list(tx.scalars(select(TimelineEntry.words).order_by(TimelineEntry.id)))))
+        assert told[0] == "wrong refunds & prices <50"
+        assert "noted: R&D said a < b <!channel>" in told[1]
+        assert any("Q&A" in words for words in told[1])
+        assert await t.read(lambda tx: tx.scalars(select(IncidentItem.answer).where(IncidentItem.position == 8)).one()) == "https://example.com/a?b=c&d=e"
+        shown = await say(t, "omar", "incident 1")
+        assert "R&amp;D said a &lt; b &lt;!channel&gt;" in shown
+        assert "<!channel>" not in shown
