@@ -110,7 +110,7 @@ def test_who_may_answer_a_page(world: World, who: str, acknowledges: bool, takes
     said = text_of(world.press(who, "paging.acknowledge", "page:1", settle=False))
     assert (said == "Quiet") is acknowledges
     if not acknowledges:
-        assert "I'll take it" in said
+        assert ("full members" if who == "gus" else "I'll take it") in said  # a guest is not sent to a button that is closed to them
         assert (text_of(world.press(who, "paging.take", "page:1")) == "Quiet") is takes
 
 

@@ -291,9 +291,9 @@ def test_roll_back_names_the_last_good_version_orders_it_and_is_ended_again(worl
 def test_who_may_not_is_told_who_could_and_nothing_is_ordered(world: World, who: str) -> None:
     pressed = {"autonomy.review": "Human review is ordered by", "autonomy.stop": "An agent is stopped by", "autonomy.roll_back": "An agent is rolled back by", "autonomy.forward": "An agent is let work again by", "autonomy.switched": "says that it was switched by hand"}
     for action, words in pressed.items():
-        assert words in str(world.press(who, action, f"{SLUG}:1"))
+        assert ("full members" if who == "gus" else words) in str(world.press(who, action, f"{SLUG}:1"))
     for form in ("autonomy.stop", "autonomy.roll_back", "autonomy.forward"):
-        assert "by" in str(world.press(who, form, f"{SLUG}:1:prompt-13", how="view", values={"reason": "because"}))
+        assert ("full members" if who == "gus" else "by") in str(world.press(who, form, f"{SLUG}:1:prompt-13", how="view", values={"reason": "because"}))
     assert "registry any more" in str(world.press(who, "autonomy.stop", "nobody:1")) or who == "gus"
     assert (stage(world).stage, stage(world).rev) == ("autonomous", 1)
 
