@@ -91,6 +91,8 @@ def close_follow_up(tx: Session, now: datetime, row: FollowUp, by: Person, evide
     if mended and tx.scalars(left.limit(1)).first() is None:
         tell_reporters(tx, now, incident, row.fixed_in)
     show_incident(tx, now, incident)
+    for later in tx.scalars(select(Incident).where(Incident.before_id == row.incident_id, Incident.closed_at.is_(None), Incident.id != incident.id)):
+        show_incident(tx, now, later)  # it says what of before is not done yet
     return True
 
 

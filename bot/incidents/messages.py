@@ -79,6 +79,7 @@ class IncidentView:
     before_at: datetime | None = None
     before_link: str = ""
     reopened: tuple[str, ...] = ()  # follow-ups that did not hold
+    unfinished: tuple[str, ...] = ()  # follow-ups of the incident before that nobody has done yet
     checklist_link: str = ""
     status_at: datetime | None = None
     switches: tuple[SwitchView, ...] = ()
@@ -145,6 +146,9 @@ def _again(incident: IncidentView) -> str:
     if incident.reopened:
         names = "; ".join(f"“{escape(clip(words, 120))}”" for words in incident.reopened[:5])
         told += f" {'A follow-up' if len(incident.reopened) == 1 else f'{len(incident.reopened)} follow-ups'} of then did not hold and {'is' if len(incident.reopened) == 1 else 'are'} open again: {names}."
+    if incident.unfinished and incident.closed_at is None:
+        names = "; ".join(f"“{escape(clip(words, 120))}”" for words in incident.unfinished[:5])
+        told += f" {'A follow-up' if len(incident.unfinished) == 1 else f'{len(incident.unfinished)} follow-ups'} of then {'is' if len(incident.unfinished) == 1 else 'are'} not done yet: {names}."
     return told
 
 

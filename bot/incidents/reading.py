@@ -68,6 +68,7 @@ def incident_view(tx: Session, incident: Incident) -> IncidentView:
     page = tx.get(Page, incident.page_id) if incident.page_id else None
     before = tx.get(Incident, incident.before_id) if incident.before_id else None
     reopened = list(tx.scalars(select(FollowUp).where(FollowUp.reopened_for == incident.id).order_by(FollowUp.id)))
+    unfinished = [each.words for each in follow_ups_of(tx, before.id) if each.closed_at is None and each.reopened_for != incident.id] if before else []
     switches, agents = switches_of(tx, incident) if incident.closed_at is None else ((), 1)
     return IncidentView(
         id=incident.id,
@@ -93,6 +94,7 @@ def incident_view(tx: Session, incident: Incident) -> IncidentView:
         before_at=before.opened_at if before else None,
         before_link=link_to(tx, root_key(before.id)) if before else "",
         reopened=tuple(each.words for each in reopened),
+        unfinished=tuple(unfinished),
         checklist_link=link_to(tx, checklist_key(incident.id)),
         status_at=incident.status_at,
         switches=switches,

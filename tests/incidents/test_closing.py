@@ -218,3 +218,16 @@ def test_people_who_reported_a_failed_output_hear_once_that_it_is_fixed(world: W
     assert "done already" in text_of(done(second, "x"))
     assert world.do(lambda tx: {case.fixed_in for case in tx.scalars(select(RegressionCase))}) == {"prompt v14"}
 
+
+def test_a_recurrence_names_what_was_promised_the_last_time_and_is_not_done_yet(world: World) -> None:
+    opened(world)
+    do_all(world)
+    follow_up(world)
+    world.run("ok")
+    assert close(world) == Quiet()
+    world.move(days=3)
+    world.run("failed", name="later")
+    world.press("omar", "incidents.open", f"page:{max(each.id for each in world.pages())}")
+    assert "A follow-up of then is not done yet: “Test every prompt against old orders”" in str(world.row("incident:2").want["blocks"][1])
+    assert world.press("lea", "followups.done", "followup:1", how="view", values={"evidence": "https://example.com/test", "version": ""}) == Quiet()
+    assert "not done yet" not in str(world.row("incident:2").want)
