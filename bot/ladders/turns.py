@@ -47,19 +47,6 @@ def turn_at(rotation: Rotation, now: datetime) -> Turn:
     return _turn(rotation, number)
 
 
-def turns_from(rotation: Rotation, now: datetime, count: int) -> list[Turn]:
-    """The running turn and those after it."""
-    found = [turn_at(rotation, now)]
-    number = _number(rotation, found[0].since)
-    return [*found, *(_turn(rotation, number + ahead) for ahead in range(1, count))]
-
-
-def _number(rotation: Rotation, since: datetime) -> int:
-    local = since.astimezone(zone_named(rotation.zone)).date()
-    about = max((local - rotation.first).days // rotation.days, 0)
-    return next((each for each in (about, about + 1, about - 1) if each >= 0 and _begins(rotation, each) == since), about)
-
-
 def _turn(rotation: Rotation, number: int) -> Turn:
     return Turn(number % max(len(rotation.people), 1), _begins(rotation, number), _begins(rotation, number + 1))
 
