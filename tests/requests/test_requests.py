@@ -183,6 +183,7 @@ async def test_a_member_of_the_queues_channel_answers_from_the_queue_and_from_th
     await t.move(minutes=31)
     reminder = t.ws.dm("dana")[-1]
     await t.ws.press("dana", t.ws.im("dana"), reminder["ts"], "requests.answer", "request:2")
+    await t.settle()
     await t.ws.submit("dana", t.ws.views("dana")[-1]["id"], {"words": "Done"})
     await t.settle()
     assert (await answer_of(t, "h2"))["answer"] == "Done"
