@@ -156,7 +156,8 @@ def load_many(tx: Session, now: datetime, asked: Iterable[tuple[Check, Agent, Ch
             together[spec.kind].append((check, agent, spec))
         else:
             found[check.id] = load(tx, now, agent, spec, calendar, check)
-    found.update((check.id, beats) for (check, _), beats in zip(beating, beat_facts(tx, beating), strict=True))
+    if beating:
+        found.update((check.id, beats) for (check, _), beats in zip(beating, beat_facts(tx, beating), strict=True))
     for kind, each in together.items():
         facts = BATCHES[kind](tx, now, [(agent, spec) for _, agent, spec in each], calendar)
         found.update((check.id, one) for (check, _, _), one in zip(each, facts, strict=True))

@@ -18,7 +18,7 @@ from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages, rules, showing
 from bot.paging.ahead import HELD
-from bot.paging.reading import named, own_problems, problem_view
+from bot.paging.reading import check_of, named, own_problems, problem_view
 from bot.paging.rules import Finding
 from bot.paging.scope import require_on
 from bot.paging.sparing import cascades, flapping, grouping, quieting
@@ -135,7 +135,7 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str, by_id: int
     page = locked(tx, problem.page_id)
     still = own_problems(tx, page.id)
     if still:
-        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"{'Recovered' if by_id is None else 'Closed'}: {escape(problem.title)}{by_check(problem.fingerprint.partition(':')[2])}. {escape(why)} {len(still)} still open."))
+        showing.add_line(tx, now, page, f"recovered:{problem.id}", Message(f"{'Recovered' if by_id is None else 'Closed'}: {escape(problem.title)}{by_check(check_of(problem))}. {escape(why)} {len(still)} still open."))
         quieting.reconcile(tx, now, page)
         cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)

@@ -67,13 +67,18 @@ def own_problems(tx: Session, page_id: int) -> list[Problem]:
     return list(tx.scalars(sought.order_by(Problem.opened_at, Problem.id)))
 
 
+def check_of(problem: Problem) -> str:
+    """The name of its check, as aiops.yml has it."""
+    return problem.fingerprint.partition(":")[2]
+
+
 def problem_view(problem: Problem, agent: str = "") -> ProblemView:
     """A problem as messages tell it."""
     evidence = tuple((str(label), str(words)) for label, words in problem.evidence.items())
     return ProblemView(
         problem.title, problem.says, problem.since, evidence, problem.closed_at, agent,
         problem.flapping_at, problem.turns, problem.well_at, problem.steady_at, problem.under_id,
-        problem.fingerprint.partition(":")[2],
+        check_of(problem),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from bot.blocks import typed
 from bot.calendars import zone_named
 
 _DATE = re.compile(r"<!date\^(\d{1,11})\^([^<>|^]*)(?:\^[^<>|]*)?\|[^<>]*>")
@@ -14,7 +15,7 @@ _ANGLE = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 def plain_words(text: str) -> str:
     """Mentions, dates and links as a person would write them; escapes taken back."""
     words = _ANGLE.sub(_spoken, text)
-    return words.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return typed(words)
 
 
 def times_in(text: str, zone: str) -> str:

@@ -17,7 +17,7 @@ from bot.known import forget, is_known, known
 from bot.ladders.flows import call_anew, start_climb
 from bot.paging import rules, showing
 from bot.paging.ahead import UNCALLED, UNPAGED
-from bot.paging.reading import named, open_page_of
+from bot.paging.reading import check_of, named, open_page_of
 from bot.paging.rules import Joins
 from bot.paging.sparing import quieting
 from bot.paging.standing import let_go, locked
@@ -109,7 +109,7 @@ def _join(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem
     new_agent = agent.id != page.agent_id and tx.scalars(select(Problem.id).where(Problem.page_id == page.id, Problem.agent_id == agent.id).limit(1)).first() is None
     joins = rules.how_it_joins(page.severity, problem.severity, acknowledged=page.acked_at is not None, new_agent=new_agent)
     problem.page_id = page.id
-    by = by_check(problem.fingerprint.partition(":")[2])
+    by = by_check(check_of(problem))
     told = f"{escape(agent.name)} fails too: {escape(problem.says)}{by}" if new_agent else f"A further problem of {escape(agent.name)}: {escape(problem.says)}{by}"
     if joins is Joins.CALLING:
         if page.acked_by is not None:
