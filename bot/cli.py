@@ -202,6 +202,35 @@ def page_ack(page: Annotated[int, typer.Argument(help="The page's number.")], pe
     _carry("ack", {"page": page, "person": person}, False)
 
 
+@page.command("snooze")
+def page_snooze(
+    page: Annotated[int, typer.Argument(help="The page's number.")],
+    until: Annotated[list[str], typer.Argument(help="How long, from 15m to 8h; or until when in your own time: until 09:00.")],
+    person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")],
+) -> None:
+    """Say that you have a page, and until when nobody is called."""
+    _carry("page_answer", {"verb": "snooze", "page": page, "person": person, "rest": " ".join(until)}, False)
+
+
+@page.command("escalate")
+def page_escalate(page: Annotated[int, typer.Argument(help="The page's number.")], person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")]) -> None:
+    """Call whoever is next on the ladder at once, also where somebody has the page."""
+    _carry("page_answer", {"verb": "escalate", "page": page, "person": person}, False)
+
+
+@page.command("resolve")
+def page_resolve(
+    page: Annotated[int, typer.Argument(help="The page's number.")],
+    person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")],
+    fixed: Annotated[bool, typer.Option("--fixed", help="It still fails, but you mended it: look again now.")] = False,
+    wrong: Annotated[str | None, typer.Option(help="It still fails, but this check is wrong: silence it until it is changed in aiops.yml.")] = None,
+) -> None:
+    """Close a page whose checks are well; where one still fails, says so and asks what is true (exit code 1)."""
+    if fixed and wrong is not None:
+        _stop("Say one of --fixed and --wrong.", WRONG_INPUT)
+    _carry("page_answer", {"verb": "resolve", "page": page, "person": person, "rest": "fixed" if fixed else f"wrong {wrong}" if wrong is not None else ""}, False)
+
+
 @page.command("test")
 def page_test(person: Annotated[str, typer.Option("--as", help="Your Slack id or e-mail.")], json: Json = False) -> None:
     """Call yourself by each of your routes and see which worked (exit code 1 where one did not); needs a running server."""

@@ -43,6 +43,7 @@ from bot.ladders.unreached import unreached_by
 from bot.lessons.http import MOST as LESSONS_PAGE
 from bot.lessons.http import moment_of
 from bot.lessons.reading import Found, Place, failing, written
+from bot.paging.answering.typed import Unclear, answer_in_terminal, in_terminal
 from bot.paging.flows import ack_page
 from bot.paging.noise import figures
 from bot.paging.noise.stats import span_lines, stats
@@ -60,6 +61,7 @@ from bot.quality.drift.reading import watched_of
 from bot.quality.words import plural
 from bot.requests.reading import open_requests
 from bot.routes.webhook import key_of_agent
+from bot.routes.words import plain_words
 from bot.stages.resting import noted, resting
 from bot.status import messages as status_words
 from bot.status import sprints
@@ -346,12 +348,19 @@ class _Jobs:
             person = find_person(tx, ref)
             if person is None:
                 return {"error": f"Nobody is known as {ref!r}: give a Slack id or an e-mail address.", "exit": WRONG_INPUT}
-            return {"text": ack_page(tx, now, page, person)}
+            return {"text": in_terminal(ack_page(tx, now, page, person), person)}
 
         try:
             yield await self.lanes.write(work)
         except (Refused, LookupError) as error:
             yield {"error": str(error), "exit": WRONG_INPUT}
+
+    async def do_page_answer(self, args: dict[str, Any]) -> AsyncIterator[Line]:
+        now = self.clock.now()
+        try:
+            yield await self.lanes.write(lambda tx: answer_in_terminal(tx, now, int(args["page"]), str(args["person"]), str(args["verb"]), str(args.get("rest") or "")))
+        except (Refused, LookupError, Unclear) as error:
+            yield {"error": plain_words(str(error)), "exit": WRONG_INPUT}
 
     async def do_link(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now, house = self.clock.now(), self.house

@@ -145,13 +145,13 @@ def _off_page(tx: Session, now: datetime, problem: Problem, why: str, by_id: int
         resolve_page(tx, now, page, why, by_id)
 
 
-def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | None = None) -> None:
+def resolve_page(tx: Session, now: datetime, page: Page, why: str, by_id: int | None = None, *, came_from: str = "slack") -> None:
     """It is over: calls not yet sent are dropped, every place is edited, everybody called is told quietly."""
     page.resolved_at, page.resolved_why, page.ack_due_at, page.checking_at, page.quiet_until = now, why, None, None, None
     page.resolved_by = by_id
     stop_climb(tx, now, "page", page.id, "it recovered" if by_id is None else "it was resolved")
     outbox.drop(tx, showing.cause_of(page.id))
-    audit.record(tx, now, "page.resolve", f"page:{page.id}", person_id=by_id, came_from="timer" if by_id is None else "slack", words=why)
+    audit.record(tx, now, "page.resolve", f"page:{page.id}", person_id=by_id, came_from="timer" if by_id is None else came_from, words=why)
     showing.add_line(tx, now, page, "over", messages.over_line(page_view(tx, page)))
     tx.flush()
     cascades.loosen(tx, now, page)

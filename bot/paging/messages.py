@@ -97,7 +97,7 @@ def open_pages_list(pages: Sequence[PageView]) -> Message:
     lines = [f"• *{page.id}* {escape(lead(page))}: {_short_state(page)}" for page in pages[:20]]
     more = f"\nAnd {len(pages) - 20} more." if len(pages) > 20 else ""
     text = f"{len(pages)} open {'page' if len(pages) == 1 else 'pages'}:\n" + "\n".join(lines) + more
-    return Message(text, [section(clip(text, 2900)), context("`/aiops page ack <number>` acknowledges one; `/aiops page test <agent>` calls you to try it out.")])
+    return Message(text, [section(clip(text, 2900)), context("`/aiops page ack <number>` acknowledges one, `snooze`, `escalate` and `resolve` work the same way; `/aiops page test <agent>` calls you to try it out.")])
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from bot.calendars import at_local, zone_named
+from bot.people.spans import parse_length, parse_moment
 
 CONFIRM_WITHIN = timedelta(seconds=60)  # then the person's next route is used
 TEST_LASTS = timedelta(minutes=30)  # a test page nobody acknowledged ends by itself
@@ -18,6 +20,8 @@ EVENING, MORNING = time(22), time(8)  # the night of the one who acknowledged, i
 LATER = time(9)  # "until 09:00 my time"
 SNOOZES = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "4h": timedelta(hours=4), "8h": timedelta(hours=8)}
 UNTIL_LATER = "09:00"
+SHORTEST_SNOOZE, LONGEST_SNOOZE = SNOOZES["15m"], SNOOZES["8h"]
+ONE_PRESS = timedelta(seconds=10)  # of two people who escalate by words so close together, one calls the next rung
 GATHER = timedelta(seconds=60)  # further problems of the same owner join a page this young
 FREE_AFTER = timedelta(minutes=2)  # what was taken down has this long to recover once its root is well
 # Flapping begins and ends by different measures, so that it does not flap itself (Nagios Core, "Detection and handling
@@ -155,3 +159,14 @@ def snooze_ends(chosen: str, now: datetime, zone: str) -> datetime | None:
     today = now.astimezone(zone_named(zone)).date()
     at = at_local(today, LATER, zone)
     return at if at > now else at_local(today + timedelta(days=1), LATER, zone)
+
+
+def snooze_in_words(words: str, now: datetime, zone: str) -> datetime | None:
+    """The end that somebody wrote: `2h`, `for 90m`, `until 09:00`, `09:00 my time`; None for what is no end, or none within the same bounds."""
+    said = " ".join(words.lower().replace(",", " ").split()).rstrip(" .").removesuffix("my time").rstrip()
+    until = re.fullmatch(r"(?:(?:until|till) )?(.*\d:\d\d)", said)
+    if until is None:
+        length = parse_length(said.removeprefix("for "))
+        return now + length if length is not None and SHORTEST_SNOOZE <= length <= LONGEST_SNOOZE else None
+    end = parse_moment(until[1], now, zone)
+    return end if end is not None and now < end <= now + timedelta(days=1, hours=1) else None  # an hour: where clocks are set back

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import find_agents
-from bot.blocks import Message, escape
+from bot.blocks import Message, clip, escape
 from bot.paging import messages
-from bot.paging.answering import menu, stopping
+from bot.paging.answering import menu, stopping, typed
 from bot.paging.flows import Answered, acknowledge, send_test_page, told
 from bot.paging.noise.stats import stats, stats_message
 from bot.paging.reading import open_pages
@@ -82,17 +83,13 @@ def press_heard(tx: Session, press: Press) -> Answer:
 
 
 def words_page(tx: Session, press: Press) -> Answer:
-    """`/aiops page`, `page ack <number>`, `page test <agent>`."""
+    """`/aiops page`, `page ack|snooze|resolve|escalate <number>`, `page test <agent>`."""
     require(roles_of(tx, press.actor, None), Act.SEE)
     verb = press.words[0].lower() if press.words else ""
     rest = press.words[1:]
-    if verb in ("ack", "acknowledge") and rest:
-        page = _page(tx, f"page:{rest[0].lstrip('#')}")
-        if page is None:
-            return Tell(Message(f"There is no page {escape(rest[0])}. `/aiops page` lists the open ones."))
-        require_on(tx, page, press.actor, Act.ACKNOWLEDGE)
-        answered = acknowledge(tx, press.now, page.id, press.actor.person_id)
-        return Tell(Message(told(tx, page, answered, press.actor.person_id)))
+    verb = "ack" if verb == "acknowledge" else verb
+    if verb == "ack" or verb in typed.ACTS:
+        return _answer_in_words(tx, press, verb, rest)
     if verb == "test" and not rest:
         return _try_routes(tx, press)
     if verb == "test":
@@ -104,8 +101,28 @@ def words_page(tx: Session, press: Press) -> Answer:
     if verb in ("stats", "statistics"):
         return _stats(tx, press, " ".join(rest))
     if verb and verb != "list":
-        return Tell(Message("I know `/aiops page` (the open ones), `/aiops page ack <number>`, `/aiops page test` (calls you by each of your routes), `/aiops page test <agent>` and `/aiops page stats` (how often, how fast, how much noise)."))
+        return Tell(Message("I know `/aiops page` (the open ones), `/aiops page ack|snooze|escalate|resolve <number>`, `/aiops page test` (calls you by each of your routes), `/aiops page test <agent>` and `/aiops page stats` (how often, how fast, how much noise)."))
     return Tell(messages.open_pages_list([page_view(tx, page) for page in open_pages(tx)]), share=True)
+
+
+def _answer_in_words(tx: Session, press: Press, verb: str, rest: tuple[str, ...]) -> Answer:
+    """What the buttons of a page do, by its number: for a message that is out of reach or broken."""
+    page = _page(tx, f"page:{rest[0].lstrip('#')}") if rest else None
+    if page is None:
+        return Tell(Message(f"There is no page {escape(clip(rest[0], 60))}. `/aiops page` lists the open ones." if rest else f"Which page? Write its number: `/aiops page {verb} 12`. `/aiops page` lists the open ones."))
+    if verb == "ack":
+        require_on(tx, page, press.actor, Act.ACKNOWLEDGE)
+        return Tell(Message(told(tx, page, acknowledge(tx, press.now, page.id, press.actor.person_id), press.actor.person_id)))
+    asked = replace(press, value=f"page:{page.id}")
+    if verb == "snooze" and not rest[1:]:
+        return menu.ask_snooze(tx, asked)
+    menu.require_act(tx, page, press.actor, typed.ACTS[verb])
+    try:
+        return Tell(Message(typed.say(tx, press.now, page, press.actor, verb, " ".join(rest[1:]), came_from="slack")))
+    except typed.StillFails:
+        return menu.press_resolve(tx, asked)
+    except typed.Unclear as error:
+        return Tell(Message(str(error)))
 
 
 def _stats(tx: Session, press: Press, words: str) -> Answer:

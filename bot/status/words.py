@@ -26,7 +26,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("agent", "the agents you answer for; `agent <name>` shows who owns one, with a test page"),
             ("agent hand-over <agent> <role> to @who", "give a role to somebody, with all that is open; they accept, `agent take-back` ends it"),
             ("agent retire <agent>", "end an agent's work for good; `agent bring-back` within 30 days"),
-            ("page", "the open pages; `page ack <number>` says you have one, `page test` calls you by each of your routes and says which worked"),
+            ("page", "the open pages; `page ack <number>` says you have one, `page snooze <number> 2h` (or until 09:00), `page escalate <number>` and `page resolve <number>` do what its buttons do, `page test` calls you by each of your routes and says which worked"),
             ("stage <agent>", "what an agent may do now, and the way back after `Human review` or `Stop agent`"),
             ("incident open <agent>", "start the failure protocol"),
             ("incident", "the open incidents; `incident 3` shows one, `incident 3 note ...` (or done, assign, update, followup, close) works on it; in its thread mention me with the word alone"),

@@ -214,7 +214,7 @@ def test_help_is_short_and_an_unknown_word_gets_a_guess(fleet: Database) -> None
 `/aiops agent`  the agents you answer for; `agent &lt;name&gt;` shows who owns one, with a test page
 `/aiops agent hand-over &lt;agent&gt; &lt;role&gt; to @who`  give a role to somebody, with all that is open; they accept, `agent take-back` ends it
 `/aiops agent retire &lt;agent&gt;`  end an agent's work for good; `agent bring-back` within 30 days
-`/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page test` calls you by each of your routes and says which worked
+`/aiops page`  the open pages; `page ack &lt;number&gt;` says you have one, `page snooze &lt;number&gt; 2h` (or until 09:00), `page escalate &lt;number&gt;` and `page resolve &lt;number&gt;` do what its buttons do, `page test` calls you by each of your routes and says which worked
 `/aiops stage &lt;agent&gt;`  what an agent may do now, and the way back after `Human review` or `Stop agent`
 `/aiops incident open &lt;agent&gt;`  start the failure protocol
 `/aiops incident`  the open incidents; `incident 3` shows one, `incident 3 note ...` (or done, assign, update, followup, close) works on it; in its thread mention me with the word alone

@@ -27,19 +27,19 @@ from bot.tables import Agent, Page, Person
 POISON = timedelta(minutes=1)  # how long a page that raised steps aside
 
 
-def snooze(tx: Session, now: datetime, page_id: int, person: Person, until: datetime) -> Answered:
+def snooze(tx: Session, now: datetime, page_id: int, person: Person, until: datetime, *, came_from: str = "slack") -> Answered:
     """An acknowledgement with an end of their choice; who has the page already may change its end."""
     page = locked(tx, page_id)
     if page.resolved_at is not None:
         return Answered.OVER
     if page.acked_at is None or page.parent_id is not None:
-        return acknowledge(tx, now, page_id, person.id, until=until)
+        return acknowledge(tx, now, page_id, person.id, until=until, came_from=came_from)
     if page.acked_by != person.id:
         return Answered.ALREADY
     _end_warning(tx, now, page, f"{named(person)} snoozed it until later.")
     page.renewed_at = now
     hold_until(page, now, until, snoozed=True)
-    audit.record(tx, now, "page.snooze", f"page:{page.id}", person_id=person.id, evidence={"until": until.isoformat()})
+    audit.record(tx, now, "page.snooze", f"page:{page.id}", person_id=person.id, came_from=came_from, evidence={"until": until.isoformat()})
     showing.add_line(tx, now, page, f"snoozed:{int(until.timestamp())}", Message(f"{named(person)} snoozed it. {quiet_until(until)}"))
     showing.show_page(tx, now, page)
     return Answered.DONE
@@ -62,7 +62,7 @@ def stay_on(tx: Session, now: datetime, page_id: int, person: Person, stamp: int
     return Answered.DONE
 
 
-def escalate(tx: Session, now: datetime, page_id: int, person: Person, calls_seen: int) -> str:
+def escalate(tx: Session, now: datetime, page_id: int, person: Person, calls_seen: int, *, came_from: str = "slack") -> str:
     """`Escalate now`: the next rung is called at once, also where somebody has the page. Returns what to tell; nothing where it is shown.
 
     `calls_seen` is how many calls the pressed message knew of: two people who press at once call one rung, not two.
@@ -82,7 +82,7 @@ def escalate(tx: Session, now: datetime, page_id: int, person: Person, calls_see
         page.lapsed_by, page.lapsed_at = page.acked_by, now
         let_go(page)
         mark_dirty(tx, now, [page.agent_id])
-    audit.record(tx, now, "page.escalate", f"page:{page.id}", person_id=person.id, evidence={"calls": len(made)})
+    audit.record(tx, now, "page.escalate", f"page:{page.id}", person_id=person.id, came_from=came_from, evidence={"calls": len(made)})
     showing.add_line(tx, now, page, f"escalated:{len(made)}", Message(f"{named(person)} pressed `Escalate now`: whoever is next on the ladder is called at once."))
     showing.show_page(tx, now, page)
     return ""

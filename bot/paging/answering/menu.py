@@ -15,12 +15,14 @@ from bot.paging.reading import named
 from bot.paging.scope import require_on
 from bot.paging.viewing import page_view
 from bot.paging.words import forms
-from bot.people.flows import Refused, require, roles_of
+from bot.people.flows import Actor, Refused, require, roles_of
 from bot.people.rules import Act
 from bot.surface.press import Answer, Ask, Handler, Mend, Press, Quiet, Tell
 from bot.tables import Page, Person
 
 STALE = "This page is no longer known here. `/aiops page` lists the open ones."
+LOOKED_AGAIN = "Its checks are looked at again now. If they are well, the page closes; if one still fails, it stays open and the thread says so."
+SILENCED = "The check is silenced until it is changed in aiops.yml. Its owners are told, and `/aiops status` shows it."
 _TEST = "This is a test page: nothing is broken. `Acknowledge` ends it."
 
 
@@ -28,7 +30,7 @@ def ask_snooze(tx: Session, press: Press) -> Answer:
     """`Snooze` opens its form."""
     page, _ = allowed(tx, press, Act.SNOOZE)
     if page.resolved_at is not None or page.parent_id is not None or (page.acked_by is not None and page.acked_by != press.actor.person_id):
-        return Tell(Message(_held(tx, page, press.actor.person_id)))
+        return Tell(Message(held_words(tx, page, press.actor.person_id)))
     return Ask(forms.snooze_form(page_view(tx, page), press.now, press.actor.zone or "UTC"))
 
 
@@ -39,14 +41,14 @@ def snoozed(tx: Session, press: Press) -> Answer:
     if until is None:
         return Mend({"until": "Choose how long."})
     done = acks.snooze(tx, press.now, page.id, _me(tx, press), until)
-    return Quiet() if done is Answered.DONE else Tell(Message(_held(tx, page, press.actor.person_id)))
+    return Quiet() if done is Answered.DONE else Tell(Message(held_words(tx, page, press.actor.person_id)))
 
 
 def press_still(tx: Session, press: Press) -> Answer:
     """`Still on it`, on the warning before a hold ends."""
     page, stamp = allowed(tx, press, Act.STAY_ON)
     done = acks.stay_on(tx, press.now, page.id, _me(tx, press), stamp)
-    return Quiet() if done is Answered.DONE else Tell(Message(_held(tx, page, press.actor.person_id)))
+    return Quiet() if done is Answered.DONE else Tell(Message(held_words(tx, page, press.actor.person_id)))
 
 
 def press_escalate(tx: Session, press: Press) -> Answer:
@@ -61,7 +63,7 @@ def press_resolve(tx: Session, press: Press) -> Answer:
     page, _ = allowed(tx, press, Act.RESOLVE)
     done = resolving.resolve(tx, press.now, page.id, _me(tx, press))
     if done is Resolved.OVER:
-        return Tell(Message(_held(tx, page, press.actor.person_id)))
+        return Tell(Message(held_words(tx, page, press.actor.person_id)))
     if done is Resolved.DONE:
         return Quiet()
     return Ask(forms.resolve_form(page_view(tx, page), [(check.id, check.name, problem.says) for problem, check in resolving.failing_of(tx, page)]))
@@ -72,15 +74,15 @@ def resolved(tx: Session, press: Press) -> Answer:
     page, _ = allowed(tx, press, Act.RESOLVE)
     kind, _, number = str(press.values.get("how") or "").partition(":")
     if kind == "fixed" and resolving.look_again(tx, press.now, page.id, _me(tx, press)):
-        return Tell(Message("Its checks are looked at again now. If they are well, the page closes; if one still fails, it stays open and the thread says so."))
+        return Tell(Message(LOOKED_AGAIN))
     if kind == "wrong" and number.isdigit() and resolving.set_aside(tx, press.now, page.id, _me(tx, press), int(number)):
-        return Tell(Message("The check is silenced until it is changed in aiops.yml. Its owners are told, and `/aiops status` shows it."))
+        return Tell(Message(SILENCED))
     if kind not in ("fixed", "wrong"):
         return Mend({"how": "Choose one."})
     tx.refresh(page)
     if page.resolved_at is None:
         return Tell(Message("This check does not fail any more, or somebody has silenced it already: there is nothing to do."))
-    return Tell(Message(_held(tx, page, press.actor.person_id)))
+    return Tell(Message(held_words(tx, page, press.actor.person_id)))
 
 
 def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
@@ -90,21 +92,26 @@ def allowed(tx: Session, press: Press, act: Act) -> tuple[Page, int]:
     if matched is None or page is None:
         require(roles_of(tx, press.actor, None), Act.SEE)
         raise Refused(STALE)
-    require_on(tx, page, press.actor, act)
-    if page.test:
-        raise Refused(_TEST)
+    require_act(tx, page, press.actor, act)
     return page, int(matched[2] or 0)
 
 
-def _held(tx: Session, page: Page, person_id: int) -> str:
-    """How the page stands, for somebody whose press changed nothing."""
+def require_act(tx: Session, page: Page, actor: Actor, act: Act) -> None:
+    """Raise Refused unless they may do this with the page; on a test page nobody may but acknowledge."""
+    require_on(tx, page, actor, act)
+    if page.test:
+        raise Refused(_TEST)
+
+
+def held_words(tx: Session, page: Page, person_id: int) -> str:
+    """How the page stands, for somebody whose press or words changed nothing."""
     tx.refresh(page)
     if page.resolved_at is None and page.parent_id is not None:
         return told(tx, page, Answered.PART, person_id)
     if page.resolved_at is None and page.acked_by is None:
-        return "Nobody has this page now, and people are being called. Press `Acknowledge` if you have it."
+        return "Nobody has this page now, and people are being called. `Acknowledge` it if you have it."
     if page.resolved_at is None and page.acked_by is not None and page.acked_by != person_id:
-        return f"{named(tx.get_one(Person, page.acked_by))} has it. If it must not wait for them, press `Escalate now`: the next person is called at once."
+        return f"{named(tx.get_one(Person, page.acked_by))} has it. If it must not wait for them, `Escalate now` calls the next person at once."
     return told(tx, page, Answered.OVER if page.resolved_at is not None else Answered.ALREADY, person_id)
 
 

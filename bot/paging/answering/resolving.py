@@ -36,7 +36,7 @@ class Resolved(StrEnum):
     OVER = "over"
 
 
-def resolve(tx: Session, now: datetime, page_id: int, person: Person) -> Resolved:
+def resolve(tx: Session, now: datetime, page_id: int, person: Person, *, came_from: str = "slack") -> Resolved:
     """Close a page whose checks are well, or rest because the agent is stopped; one that still fails is left as it is."""
     page = locked(tx, page_id)
     if page.resolved_at is not None:
@@ -50,7 +50,7 @@ def resolve(tx: Session, now: datetime, page_id: int, person: Person) -> Resolve
     agents = {problem.agent_id for problem in own_problems(tx, page.id)} | {page.agent_id}
     for problem in own_problems(tx, page.id):
         _close(tx, now, problem, why)
-    resolve_page(tx, now, page, why, by_id=person.id)
+    resolve_page(tx, now, page, why, by_id=person.id, came_from=came_from)
     mark_dirty(tx, now, agents)
     return Resolved.DONE
 
@@ -65,7 +65,7 @@ def failing_of(tx: Session, page: Page) -> list[tuple[Problem, Check]]:
     return found
 
 
-def look_again(tx: Session, now: datetime, page_id: int, person: Person) -> bool:
+def look_again(tx: Session, now: datetime, page_id: int, person: Person, *, came_from: str = "slack") -> bool:
     """"Fixed, checking again": every failing check is looked at now. It stays open if one still fails. False where it is over."""
     page = locked(tx, page_id)
     if page.resolved_at is not None:
@@ -75,12 +75,12 @@ def look_again(tx: Session, now: datetime, page_id: int, person: Person) -> bool
         check.due_at = now
     wake(tx, "checks")
     wake(tx, "probes")
-    audit.record(tx, now, "page.check_again", f"page:{page.id}", person_id=person.id)
+    audit.record(tx, now, "page.check_again", f"page:{page.id}", person_id=person.id, came_from=came_from)
     showing.add_line(tx, now, page, f"again:{int(now.timestamp())}", Message(f"{named(person)} says it is fixed: its checks are looked at again now."))
     return True
 
 
-def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id: int) -> bool:
+def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id: int, *, came_from: str = "slack") -> bool:
     """"The check is wrong": it rests until its spec changes, and the owners are told. False where there is nothing to do any more."""
     page = locked(tx, page_id)
     found = next(((problem, check) for problem, check in failing_of(tx, page) if check.id == check_id), None)
@@ -91,7 +91,7 @@ def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id
     why = f"{person.name or 'Somebody'} says that the check {check.name} is wrong. It is silenced until it is changed in aiops.yml."
     _close(tx, now, problem, why)
     check.wrong_at, check.wrong_by, check.due_at, check.says = now, person.id, None, why
-    audit.record(tx, now, "check.wrong", f"check:{agent.slug}:{check.name}", person_id=person.id, words=problem.says)
+    audit.record(tx, now, "check.wrong", f"check:{agent.slug}:{check.name}", person_id=person.id, came_from=came_from, words=problem.says)
     showing.add_line(tx, now, page, f"wrong:{check.id}:{int(now.timestamp())}", Message(escape(why)))
     told = Message(
         f"{named(person)} silenced the check `{escape(check.name)}` of {escape(agent.name)} at {when(now)}, because the check itself is wrong. It said: {escape(clip(problem.says, 500))}\n"
@@ -105,7 +105,7 @@ def set_aside(tx: Session, now: datetime, page_id: int, person: Person, check_id
         cascades.loosen(tx, now, page)
         showing.show_page(tx, now, page)
     else:
-        resolve_page(tx, now, page, why, by_id=person.id)
+        resolve_page(tx, now, page, why, by_id=person.id, came_from=came_from)
     mark_dirty(tx, now, [agent.id])
     return True
 
