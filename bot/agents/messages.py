@@ -28,10 +28,30 @@ ROWS = 12  # named roles shown at once: each takes two blocks or three
 FILE = "the registry file (`aiops.yml`)"
 
 MEANS = {
-    "operations": "You keep it running. When one of its checks fails you are called first, here in a direct message, and the next person is called unless you press `Acknowledge`. You also look after its incidents and keep what it depends on fresh.",
-    "business": "You answer for the outcome: whether its work is worth using. The daily summary in its channel tells you, and asks for `Reviewed` when something needs a look. You are called only where the operations owner and the backup do not answer.",
-    "backup": "You step in for the operations owner: you are called when they do not answer, and their work comes to you while they are away.",
+    "operations": "You keep it running. {called} You also look after its incidents and keep what it depends on fresh.",
+    "business": "You answer for the outcome: whether its work is worth using. The daily summary in its channel tells you, and asks for `Reviewed` when something needs a look. {called}",
+    "backup": "You step in for the operations owner: {called}",
     "sponsor": "You stand above the business owner: you see how it does, and are asked when nobody else can decide. Nothing is asked of you every day.",
+}
+# By where the agent's ladder calls the role: first, after its owners in the usual order (usual), otherwise later, or never.
+CALLED = {
+    "operations": {
+        "first": "When one of its checks fails you are called first, here in a direct message, and the next person is called unless you press `Acknowledge`.",
+        "later": "When one of its checks fails you are called, here in a direct message, unless somebody before you on its ladder has answered.",
+        "never": "When one of its checks fails its ladder calls others, and not you; the page in its channel shows whom.",
+    },
+    "business": {
+        "usual": "You are called only where the operations owner and the backup do not answer.",
+        "first": "When one of its checks fails you are called first, here in a direct message.",
+        "later": "When one of its checks fails you are called only where those before you on its ladder do not answer.",
+        "never": "When one of its checks fails its ladder calls others, and not you.",
+    },
+    "backup": {
+        "usual": "you are called when they do not answer, and their work comes to you while they are away.",
+        "first": "you are called first when one of its checks fails, and their work comes to you while they are away.",
+        "later": "you are called when those before you on its ladder do not answer, and their work comes to you while they are away.",
+        "never": "their work comes to you while they are away.",
+    },
 }
 
 
@@ -54,6 +74,7 @@ class Naming:
     travels: tuple[tuple[str, tuple[str, ...]], ...] = ()  # what comes with the role: headings with their lines, escaped
     brief: str = ""  # the same in half a sentence
     passed: tuple[str, ...] = ()  # what became theirs when they accepted, escaped
+    called: str = "usual"  # where the agent's ladder calls the role: see CALLED
 
 
 SETTLED = {
@@ -75,10 +96,17 @@ def naming(rows: Sequence[Naming], *, page: int = 0) -> Message:
     return _one(rows[0]) if len(rows) == 1 else _many(rows, page)
 
 
+def meaning(role: str, called: str) -> str:
+    """What a role asks of somebody, and whether the agent's ladder calls them for it."""
+    ways = CALLED.get(role, {})
+    return MEANS[role].format(called=ways.get(called) or ways.get("first" if role == "operations" and called == "usual" else "later", ""))
+
+
 def _one(row: Naming) -> Message:
     title = f"You are named {ROLE_WORDS[row.role]} of {escape(row.agent)}"
-    text = f"{title}. That means: {MEANS[row.role]}"
-    blocks = [section(f"*{title}.*\nThat means: {MEANS[row.role]}"), _facts(row)]
+    means = meaning(row.role, row.called)
+    text = f"{title}. That means: {means}"
+    blocks = [section(f"*{title}.*\nThat means: {means}"), _facts(row)]
     if row.state == "asked":
         blocks += [section(f"{row.by} says:\n{quote(row.note, 1000)}")] if row.note else []
         blocks += [section(_what_now(row)), _buttons(row), *travelling(row.travels)]
@@ -111,7 +139,8 @@ def _what_now(row: Naming) -> str:
     if row.instead_of:
         until = f" You are asked until {when(row.until, '{date_short_pretty}')}." if row.until else ""
         return f"{escape(row.instead_of)} does this now and stays until you accept.{until} `Test page` shows you what a call looks like."
-    return "Until you accept it shows as \"owner not confirmed\", and calls come to you all the same. `Test page` shows you what a call looks like."
+    called = ", and calls come to you all the same" if row.called != "never" else ""
+    return f"Until you accept it shows as \"owner not confirmed\"{called}. `Test page` shows you what a call looks like."
 
 
 def _facts(row: Naming) -> Block:
@@ -159,7 +188,8 @@ def _many(rows: Sequence[Naming], page: int) -> Message:
     blocks: list[Block] = [section(f"*{title}.* {left}.")]
     roles = [role for role in MEANS if any(row.role == role for row in rows)]
     if waiting:
-        blocks += [section(f"*{ROLE_WORDS[role].capitalize()}.* {MEANS[role]}") for role in roles]
+        places = {role: {row.called for row in rows if row.role == role} for role in roles}
+        blocks += [section(f"*{ROLE_WORDS[role].capitalize()}.* {meaning(role, places[role].pop() if len(places[role]) == 1 else 'later')}") for role in roles]
         blocks.append(context(f"Named by {' and '.join(dict.fromkeys(row.by for row in rows))}. Until you accept, each shows as \"owner not confirmed\"."))
     pages = max(1, -(-len(waiting) // ROWS))
     page = min(max(page, 0), pages - 1)

@@ -13,7 +13,7 @@ from bot import audit
 from bot.agents import messages
 from bot.agents.introductions import introduce
 from bot.agents.messages import FILE, Naming, Unconfirmed
-from bot.agents.reading import ROLE_WORDS, ROLES, is_retired, lead_people, leads_channel_or_people, spec_of
+from bot.agents.reading import ROLE_WORDS, ROLES, is_retired, ladder_of, lead_people, leads_channel_or_people, spec_of
 from bot.blocks import mention
 from bot.db import wake
 from bot.outbox import flows as outbox
@@ -327,7 +327,18 @@ def naming_of(tx: Session, row: Named) -> Naming:
         runbook=spec_of(agent).runbook, by=mention(by.slack_id, by.name) if by else FILE, instead_of=_holder_name(tx, row) if handover else "", state=state, at=at,
         note=(row.note or "") if isinstance(row, Handover) else "", until=row.asked_at + EXPIRES_AFTER if isinstance(row, Handover) and row.next_at is not None else None,
         travels=tuple((str(title), tuple(map(str, told))) for title, told in carries.get("sections", ())), brief=str(carries.get("brief", "")), passed=tuple(map(str, carries.get("passed", ()))),
+        called=_called(tx, agent, row.role),
     )  # fmt: skip
+
+
+def _called(tx: Session, agent: Agent, role: str) -> str:
+    """Where the agent's ladder calls a role: a key of messages.CALLED."""
+    calls = [step.call for step in ladder_of(tx, agent)]
+    mine = {"operations": "operations_owner", "business": "business_owner"}.get(role, role)
+    if mine not in calls:
+        return "never"
+    before = set(calls[: calls.index(mine)])
+    return "usual" if before == {"backup": {"operations_owner"}, "business": {"operations_owner", "backup"}}.get(role) else "later" if before else "first"
 
 
 def _holder_name(tx: Session, row: Named) -> str:

@@ -402,3 +402,13 @@ def test_words_of_agents_and_people_ping_nobody(db: Database) -> None:
             for row in messages_to(tx, target):
                 assert "<!channel>" not in row.want["text"] + heard(row)
                 assert "<@U0LEA> <https" not in heard(row)
+
+
+def test_who_is_named_is_told_whether_the_agents_own_ladder_calls_them(db: Database) -> None:
+    ladders = "ladders: {night: [{call: U0LEA}, {after: 5m, call: backup}]}\n"
+    with db.transaction() as tx:
+        settle(tx, ladders + FILE.replace("    name: Support triage\n", "    name: Support triage\n    ladder: night\n"))
+        assert "its ladder calls others, and not you" in said_in(tx, "U0OMAR")
+        assert "you are called first" not in said_in(tx, "U0OMAR")
+        assert "calls come to you all the same" not in said_in(tx, "U0OMAR")
+        assert "its ladder calls others, and not you" in said_in(tx, "U0MAYA")
