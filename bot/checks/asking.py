@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -63,7 +64,7 @@ async def ask(spec: Probed, clock: Clock, resolve: Resolve = resolve_name, trust
                 return AnswerFacts(at, url)
         return AnswerFacts(at, url, status, took(), body, cert_ends=ends)
     except NotAllowed as refused:
-        return AnswerFacts(at, url, None, took(), error=str(refused))
+        return AnswerFacts(at, url, None, took(), error=str(refused), asked=False)
     except (TimeoutError, httpx.TimeoutException):
         return AnswerFacts(at, url, None, took(), error=f"no answer within {spec.patience():g} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -100,7 +101,7 @@ async def _follow(spec: HttpSpec, resolve: Resolve, most: int, trust: ssl.SSLCon
                 return answer.status_code, url, await _bounded(answer, most), _certificate_ends(answer)
             finally:
                 await answer.aclose()
-    raise NotAllowed(f"more than {spec.redirects} redirects, the last one to {url[:200]}")
+    raise httpx.TooManyRedirects(f"more than {spec.redirects} redirects, the last one to {url[:200]}")
 
 
 async def _send(client: httpx.AsyncClient, spec: HttpSpec, url: str, resolve: Resolve) -> httpx.Response:
@@ -165,7 +166,30 @@ def _words(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"its name cannot be found ({error.strerror or said})"[:300]
     if isinstance(error, httpx.ConnectError | OSError):
-        return f"no connection ({said or type(error).__name__})"[:300]
+        return f"no connection ({_of_the_machine(error) or said or type(error).__name__})"[:300]
+    if isinstance(error, httpx.NetworkError):
+        return f"the connection broke off ({_of_the_machine(error) or said or type(error).__name__})"[:300]
+    if isinstance(error, httpx.TooManyRedirects):
+        return said
     if isinstance(error, httpx.RemoteProtocolError):
-        return f"it does not speak HTTP ({said})"[:300]
+        if "disconnected" in said or "closed connection" in said:
+            return "it closed the connection before its answer was whole"
+        if "too long" in said:
+            return "the head of its answer has no end"
+        return f"it does not speak HTTP ({said.split(': bytearray')[0].rstrip('.')})"[:300]
     return f"{type(error).__name__}: {said}"[:300]
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """What the operating system said, such as "Connection refused"; the libraries between wrap it in words of their own."""
+    todo, seen = [error], set[int]()
+    while todo:
+        each = todo.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, OSError) and each.errno and each.strerror:
+            # asyncio's own text for a refused connection repeats the address, and not why.
+            return str(each.strerror) if isinstance(each, ssl.SSLError | socket.gaierror) else os.strerror(each.errno)
+        todo += [*(each.exceptions if isinstance(each, BaseExceptionGroup) else ()), *(found for found in (each.__cause__, each.__context__) if found is not None)]
+    return ""

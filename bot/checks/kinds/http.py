@@ -10,6 +10,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from bot.agents.spec import write_duration
+from bot.blocks import clip
 from bot.checks.kinds.kind import CheckSpec, Kind
 from bot.checks.kinds.words import Latency, Span, Window, rough_words, write_latency
 from bot.paging.rules import Finding, State
@@ -62,6 +63,7 @@ class AnswerFacts:
     body: bytes = b""
     error: str = ""
     cert_ends: datetime | None = None  # of the certificate it came under
+    asked: bool = True  # it may be asked, and was
 
 
 class Unreadable(ValueError):
@@ -105,6 +107,8 @@ def judge(facts: AnswerFacts, spec: HttpSpec, now: datetime) -> Finding:
 
 
 def _broken(facts: AnswerFacts, spec: HttpSpec, now: datetime) -> tuple[str, str] | None:
+    if not facts.asked:
+        return f"{host_of(spec.url)} cannot be asked", f"{facts.url} could not be asked: {facts.error}."
     if facts.status is None:
         return f"{host_of(spec.url)} does not answer", f"{facts.url} gave no answer: {facts.error or 'nothing came back'}."
     if not is_fine(facts.status, spec.status):
@@ -140,8 +144,13 @@ def _json_broken(facts: AnswerFacts, spec: HttpSpec, path: str) -> tuple[str, st
         fine, wanted = bool(found), "something true"
     else:
         # 1 and true are the same to Python, not to people.
-        fine, wanted = found == spec.json_is and isinstance(found, bool) == isinstance(spec.json_is, bool), repr(spec.json_is)
-    return None if fine else (title, f"`{path}` in the answer of {facts.url} is {str(found)[:100]!r}; {wanted} is promised.")
+        fine, wanted = found == spec.json_is and isinstance(found, bool) == isinstance(spec.json_is, bool), _as_json(spec.json_is)
+    return None if fine else (title, f"`{path}` in the answer of {facts.url} is {_as_json(found)}; {wanted} is promised.")
+
+
+def _as_json(value: Any) -> str:
+    """As JSON writes it, so that 3 and "3" can be told apart."""
+    return clip(orjson.dumps(value).decode(), 100)
 
 
 def is_fine(status: int, promised: str) -> bool:
