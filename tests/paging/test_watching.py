@@ -19,7 +19,7 @@ from bot.paging.watching import stuck, synthetic
 from bot.paging.watching.synthetic import Plan, SelfTest
 from bot.settings import Settings
 from bot.tables import Mark, Page, Problem
-from tests.kit.house import Town, town
+from tests.kit.house import BOT, Town, town
 from tests.kit.server import serving
 from tests.paging.world import World
 
@@ -170,7 +170,15 @@ async def test_without_its_channel_there_is_no_test_and_an_unknown_channel_fails
         assert await here.read(mark_of) == {}
         plan_test(here, None, "#nowhere")
         await here.settle()
+        assert "why" not in await here.read(mark_of)  # at the first start Slack's channels may still be on their way
+        await here.move(seconds=31)
         assert (await here.read(mark_of))["why"] == "there is no channel #nowhere"
+        with here.ws.quietly():
+            here.ws.add_channel("nowhere", members=["maya", BOT], id="C0NOWHERE")
+        await here.house.read_directory(here.clock.now())
+        await here.move(seconds=31)  # not an hour later
+        await here.move(seconds=1)
+        assert (await here.read(mark_of))["why"] is None
 
 
 async def test_the_figures_count_how_long_after_its_deadline_a_page_was_accepted(database_url: str, clock: MovedClock) -> None:

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 MARK = "pager.synthetic"  # {page, opened_at, next_at, ok_at, ok_ms, failed_at, why, told_at, tell_error, tell}
 SLUG = "aiops-bot-self-test"  # an agent that is archived from the start: no list, digest or count shows it
 WITHIN = timedelta(seconds=60)  # later is not arrived
+AGAIN = timedelta(seconds=30)  # where the channel is not known (yet), or archived
 KEPT = timedelta(days=1)
 TELL_WITHIN = timedelta(minutes=5)  # the outside watcher is told no later than this after the page arrived
 TIMEOUT, TRIES, PAUSE = 10.0, 3, 1.0
@@ -64,12 +65,15 @@ def synthetic_step(tx: Session, now: datetime, plan: Plan) -> str | None:
 
 
 def _begin(tx: Session, now: datetime, plan: Plan, value: dict[str, Any]) -> None:
-    value["next_at"] = (now + plan.every).isoformat()
     channel = find_channel(tx, str(plan.channel))
     if channel is None or channel.is_archived:
-        value.update(failed_at=now.isoformat(), why=f"there is no channel {plan.channel}")
-        log.error("the self-test of paging has no channel", channel=plan.channel)
+        first = "next_at" not in value  # at the very first start Slack's channels are still being read
+        value["next_at"] = (now + min(plan.every, AGAIN)).isoformat()
+        if not first:
+            value.update(failed_at=now.isoformat(), why=f"the channel {plan.channel} is archived" if channel is not None else f"there is no channel {plan.channel}")
+            log.error("the self-test of paging has no channel", channel=plan.channel)
         return
+    value["next_at"] = (now + plan.every).isoformat()
     _forget_old(tx, now)
     agent = tx.scalars(select(Agent).where(Agent.slug == SLUG)).first()
     if agent is None:
