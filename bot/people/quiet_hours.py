@@ -36,8 +36,8 @@ def quiet_words(person: Person) -> str:
         return ""
     zone = zone_named(person.zone or "UTC")
     since, until = person.quiet_from.astimezone(zone), person.quiet_until.astimezone(zone)
-    # Slack offers half hours for the plan; a pause begins at whatever moment it was pressed.
-    planned = all(each.minute % 30 == 0 and each.second == 0 for each in (since, until))
+    # Slack offers half hours for the plan, and a whole day that ends at 23:59; a pause begins at whatever moment it was pressed.
+    planned = all(each.minute in (0, 30, 59) and each.second == 0 for each in (since, until))
     return f"{since:%H:%M}-{until:%H:%M}" if planned else ""
 
 

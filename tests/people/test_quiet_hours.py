@@ -29,6 +29,9 @@ def test_slack_does_not_ring_from_the_beginning_until_just_before_the_end() -> N
     assert quiet_until(omar, EIGHT - timedelta(seconds=1)) == EIGHT
     assert quiet_until(omar, EIGHT) is None
     assert quiet_words(omar) == "22:00-08:00"
+    midnight = EIGHT - timedelta(hours=8)
+    take_quiet_hours(omar, status(midnight, midnight + timedelta(hours=23, minutes=59)), NOW)
+    assert quiet_words(omar) == "00:00-23:59"
 
 
 def test_a_pause_is_quiet_and_no_daily_plan() -> None:
