@@ -112,6 +112,7 @@ def baseline(
     agent: Annotated[str, typer.Argument(help="The agent's id.")],
     new: Annotated[str | None, typer.Option(help="Measure the baseline of this source anew: people, evaluations or outcomes.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="From this local day on (2026-11-12); since the drift, or of the last 28 days, where left out.")] = None,
+    sample: Annotated[int | None, typer.Option(min=0, max=200, help="Ask people to judge so many outputs a day for four weeks, so that a drop is noticed sooner; 0 for as many as the registry says.")] = None,
     known: Annotated[str | None, typer.Option(help="Say that the open drift of this source is known.")] = None,
     why: Annotated[str, typer.Option(help="Kept with the decision.")] = "",
     person: Annotated[str | None, typer.Option("--as", help="Whose decision it is: a Slack id or e-mail.")] = None,
@@ -119,7 +120,7 @@ def baseline(
     json: Json = False,
 ) -> None:
     """What an agent's quality is compared with, whether it drifts, and the decisions about it."""
-    _carry("baseline", {"agent": agent, "new": new, "first": first, "known": known, "why": why, "person": person, "yes": yes}, json)
+    _carry("baseline", {"agent": agent, "new": new, "first": first, "known": known, "sample": sample, "why": why, "person": person, "yes": yes}, json)
 
 
 @app.command()

@@ -56,7 +56,7 @@ from bot.people.flows import Refused, find_person
 from bot.people.tokens import mint_token, revoke_token
 from bot.quality import sprinting
 from bot.quality.drift import typed as baselines
-from bot.quality.drift.messages import few_lines
+from bot.quality.drift.messages import few_lines, sampled_words
 from bot.quality.drift.reading import watched_of
 from bot.quality.words import plural
 from bot.requests.reading import open_requests
@@ -92,9 +92,10 @@ def open_things(tx: Session, agent_id: int) -> list[str]:
 def _seen_late(tx: Session, now: datetime, plan: Plan, spec: RegistrySpec) -> Plan:
     """The plan, with the agents whose judgements are too few to notice a drop within a week, and the line that asks for more."""
     agents = tx.scalars(select(Agent).where(Agent.slug.in_(sorted(spec.agents)[:MOST_PLANNED]), Agent.archived_at.is_(None))).all()
-    # What the file asks for may already be more than what is in force.
-    late = [(each, replace(each, reviews_per_day=spec.agents[each.slug].reviews.per_day)) for each in watched_of(tx, now, agents).values()]
-    notes = [f"{each.name} ({each.slug}): {words}" for before, each in late if each.reviews_per_day <= before.reviews_per_day for words in few_lines(each)]
+    watched = watched_of(tx, now, agents).values()
+    # What the file asks for may already be more than what is in force; and it ends what somebody asked for beside it.
+    notes = [f"{each.name} ({each.slug}): {words}" for each in watched if spec.agents[each.slug].reviews.per_day <= each.sampling.registry for words in few_lines(each)]
+    notes += [f"{each.name} ({each.slug}): {sampled_words(each.sampling)}; applying this ends it" for each in watched if each.sampling.until and spec.agents[each.slug].reviews.per_day != each.sampling.registry]
     return replace(plan, notes=(*plan.notes, *notes[:20], *([f"{len(notes) - 20} more agents are judged too seldom to notice a drop within a week"] if len(notes) > 20 else [])))
 
 
@@ -333,11 +334,12 @@ class _Jobs:
 
     async def do_baseline(self, args: dict[str, Any]) -> AsyncIterator[Line]:
         now = self.clock.now()
-        if not args.get("new") and not args.get("known"):
+        asked = args.get("sample") is not None
+        if not args.get("new") and not args.get("known") and not asked:
             yield await self.lanes.read(lambda tx: baselines.look(tx, now, str(args["agent"])))
             return
         try:
-            yield await self.lanes.write(lambda tx: baselines.decide(tx, now, args))
+            yield await self.lanes.write(lambda tx: baselines.sample(tx, now, args) if asked else baselines.decide(tx, now, args))
         except Refused as error:
             yield {"error": str(error), "exit": WRONG_INPUT}
 

@@ -58,6 +58,8 @@ THING = {
     "digests.reviewed": ("digest",),
     "drift.known": ("source",),
     "drift.rebase": ("source",),
+    "drift.sample": ("slug:12",),
+    "drift.sample_back": ("slug",),
     "feedback.thumb": ("output:good", "output:bad"),
     "feedback.tell": ("output",),
     "feedback.take_back": ("output",),

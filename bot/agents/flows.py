@@ -20,6 +20,7 @@ from bot.agents.introductions import introduce
 from bot.agents.plan import AgentPlan, Plan, compare, whole
 from bot.agents.reading import ROLES, live_agents, newest_registry, spec_of, workspace_of
 from bot.agents.resolve import Resolved, resolve
+from bot.agents.sampling import registry_says
 from bot.agents.spec import AgentSpec
 from bot.agents.state import OpenThings, nothing_open, present_of, wanted_of
 from bot.db import wake
@@ -112,6 +113,7 @@ def _put(tx: Session, now: datetime, plan: AgentPlan, spec: AgentSpec, written: 
         agent.spec = written
         if differs:
             agent.spec_rev += 1
+            registry_says(tx, now, agent, spec.reviews.per_day)
             audit.record(tx, now, "agent.change", f"agent:{agent.slug}", came_from="file", evidence={each.field: [each.before, each.after] for each in plan.changes})
     agent.name, agent.department, agent.slack_app, agent.channel_id, agent.in_file = spec.name, spec.department, spec.slack_app, channel_id, True
     tx.flush()

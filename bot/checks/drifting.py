@@ -26,7 +26,7 @@ def drift_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, DriftSp
     watched = {drop: watched_of(tx, now, agents.values(), drop) for drop in {spec.drop for _, spec in asked}}
     own = set(tx.scalars(select(Check.agent_id).where(Check.agent_id.in_(agents), Check.kind == "drift", Check.name != BUILT_IN, Check.archived_at.is_(None))))
     return [
-        DriftFacts(watched[spec.drop][agent.id].sources, agent.slug, agent.zone, watched[spec.drop][agent.id].reviews_per_day, rests=agent.id in own and spec == DriftSpec(why=WHY))
+        DriftFacts(watched[spec.drop][agent.id].sources, agent.slug, agent.zone, watched[spec.drop][agent.id].sampling, rests=agent.id in own and spec == DriftSpec(why=WHY))
         for agent, spec in asked
     ]
 

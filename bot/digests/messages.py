@@ -10,6 +10,7 @@ from bot.blocks import Block, Message, actions, button, clip, context, divider, 
 from bot.charts.values import Chart, place
 from bot.charts.words import alt
 from bot.digests.rules import Asked, Report, day_name, headline, is_fine, needs_of, period_words, worst_first
+from bot.quality.drift.messages import sample_button
 from bot.quality.rules import Verdict, percent
 from bot.quality.words import (
     FEW,
@@ -75,6 +76,11 @@ def full_lines(report: Report) -> list[str]:
     lines += [f"Quiet: {escape(clip(words, 250))}" for words in report.quiet]
     lines.append(owner_line(report))
     return [line for line in lines if line]
+
+
+def full_section(report: Report) -> Block:
+    """One agent in full, with the press that asks people to judge more of it where they judge too few."""
+    return section("\n".join(full_lines(report)), accessory=sample_button(report.slug, report.name, report.sample) if report.sample else None)
 
 
 def verdict_line(report: Report) -> str:
@@ -157,7 +163,7 @@ def summary(digest: Summary) -> Message:
     ]
     if full:
         blocks.append(divider())
-    blocks.extend(section("\n".join(full_lines(report))) for report in full)
+    blocks.extend(full_section(report) for report in full)
     if compact:
         blocks.append(divider())
         blocks.extend(short_sections(compact[:COMPACT]))
@@ -233,7 +239,7 @@ def pages(digest: Summary) -> list[Message]:
     if len(left) <= COMPACT and len(full) <= IN_FULL:
         return []
     bad, fine = [r for r in left if not is_fine(r)], [r for r in left if is_fine(r) and r.agent_id not in shown]
-    blocks = [section("\n".join(full_lines(report))) for report in bad] + short_sections(fine)
+    blocks = [full_section(report) for report in bad] + short_sections(fine)
     count = -(-len(blocks) // PAGE_BLOCKS)
     found = []
     for page in range(count):

@@ -27,7 +27,7 @@ from bot.digests.rules import Asked, Hours, Report, days_of
 from bot.paging.scope import on_pages
 from bot.people.flows import is_away
 from bot.quality.changes import changes_of
-from bot.quality.drift.messages import few_lines
+from bot.quality.drift.messages import few_lines, offered
 from bot.quality.drift.reading import watched_of
 from bot.quality.reading import Totals, score_from, totals_of
 from bot.quality.rules import DEFAULT_TARGET, TRAILING
@@ -149,6 +149,7 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 asked=_asked(_who_is_asked(tx, now, names, away)) if agent.id not in retired else None,
                 blind=tuple(blind.get(agent.id, ())) if agent.id not in retired else (),
                 few=tuple(few_lines(watched[agent.id])),
+                sample=offered(watched[agent.id]) if agent.id not in retired and few_lines(watched[agent.id]) else 0,
                 quiet=tuple(_most(quiet.get(agent.id, []), 3)),
                 handing=handing.get(agent.id, ""),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed and agent.id not in retired),

@@ -151,6 +151,7 @@ class Report:
     asked: Asked | None = None  # of whom the review and the work are asked: the backup while the owner is away
     blind: tuple[str, ...] = ()  # checks that never had data: they cannot fail
     few: tuple[str, ...] = ()  # too few judgements to notice a drop within a week, and how to get more
+    sample: int = 0  # so many a day an owner may ask people to judge, so that it is noticed sooner
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
     handing: str = ""  # that it hands over more, or less, to people than planned
     unconfirmed: tuple[str, ...] = ()  # roles nobody has accepted: "operations owner Omar"

@@ -8,7 +8,8 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import people_named, spec_of, workspace_of
+from bot.agents.reading import spec_of, workspace_of
+from bot.agents.sampling import reviewers_of, sampling_of
 from bot.agents.spec import WorkspaceSpec
 from bot.alone import alone
 from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_working_time, parse_working_days
@@ -17,13 +18,12 @@ from bot.feedback.messages import review_message
 from bot.feedback.reading import last_of, review_day, reviews_for
 from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, share_of
 from bot.outbox import flows as outbox
-from bot.people.flows import find_group, find_ref, group_people, is_away
+from bot.people.flows import is_away
 from bot.quality.flows import mark_dirty, reobserve
-from bot.tables import Agent, AgentOwner, Drawn, Output, Person, PersonList, Review, ReviewTimer, Vote
+from bot.tables import Agent, Drawn, Output, Person, PersonList, Review, ReviewTimer, Vote
 
 PEOPLE_A_STEP = 10
 ROLL_EVERY = timedelta(minutes=10)  # how often reviewers are looked up anew
-OWNERS = ("business", "operations")
 
 
 def review_step(tx: Session, now: datetime) -> bool:
@@ -33,7 +33,7 @@ def review_step(tx: Session, now: datetime) -> bool:
     if not timers:
         return _first_timer(tx, now)
     workspace = workspace_of(tx)
-    roll = reviewers_of_all(tx)
+    roll = reviewers_of(tx)
     for timer in timers:
         if timer.person_id is None:
             _look_up(tx, now, workspace, roll)
@@ -48,31 +48,6 @@ def review_step(tx: Session, now: datetime) -> bool:
         timer.asked_until = now
     tx.flush()
     return True
-
-
-def reviewers_of_all(tx: Session) -> dict[int, list[int]]:
-    """Per live agent with reviews, the ids of its reviewers: those it names, else its business and operations owners."""
-    owners: dict[int, list[int]] = {}
-    held = select(AgentOwner.agent_id, AgentOwner.person_id).where(AgentOwner.until.is_(None), AgentOwner.role.in_(OWNERS))
-    for agent_id, person_id in tx.execute(held.order_by(AgentOwner.agent_id, AgentOwner.person_id)):
-        owners.setdefault(agent_id, []).append(person_id)
-    names = people_named(tx)
-    known: dict[str, list[int]] = {}
-    found: dict[int, list[int]] = {}
-    live = select(Agent.id, Agent.spec["reviews"]).where(Agent.archived_at.is_(None), Agent.paused_at.is_(None))
-    for agent_id, written in tx.execute(live.order_by(Agent.id)):
-        told = written or {}
-        if told.get("per_day") == 0:
-            continue
-        refs = told.get("reviewers") or []
-        for ref in refs:
-            if ref not in known:
-                person, group = find_ref(tx, ref, names), find_group(tx, ref)
-                known[ref] = [person.id] if person else [each.id for each in group_people(tx, group)] if group else []
-        people = [person_id for ref in refs for person_id in known[ref]] or owners.get(agent_id, [])
-        if people:
-            found[agent_id] = sorted(set(people))
-    return found
 
 
 def reviews_judged(tx: Session, now: datetime, pairs: Iterable[tuple[int, int]], *, live: bool) -> None:
@@ -163,11 +138,11 @@ def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) 
     Each drawn output remembers from how many it was drawn, so that the estimate can weigh it; what is reported later
     was not in the draw, and is not spoken for by it.
     """
-    spec = spec_of(agent)
+    per_day, twice = sampling_of(tx, now, agent).per_day, spec_of(agent).reviews.twice
     today = local_day(now, agent.zone)
     kept = select(Drawn).where(Drawn.agent_id == agent.id, Drawn.local_day == today).order_by(Drawn.place)
     found = list(tx.scalars(kept))
-    if found or not spec.reviews.per_day:
+    if found or not per_day:
         return found
     # Two processes at once: the second must see the draw of the first.
     tx.execute(select(Agent.id).where(Agent.id == agent.id).with_for_update(key_share=True))
@@ -182,7 +157,7 @@ def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) 
     for output_id, kind, day in tx.execute(outputs):
         frame.setdefault(kind, []).append(output_id)
         days[output_id] = day
-    for place, each in enumerate(draw(frame, spec.reviews.per_day, agent.slug, today, spec.reviews.twice)):
+    for place, each in enumerate(draw(frame, per_day, agent.slug, today, twice)):
         of = {"stratum": each.stratum, "population": each.population, "number": each.number, "place": place, "twice": each.twice}
         tx.add(Drawn(agent_id=agent.id, output_id=each.output_id, local_day=today, output_day=days[each.output_id], **of))
     tx.flush()

@@ -61,6 +61,7 @@ class Act(StrEnum):
     DECIDE_REQUEST = "approve or reject what an agent asks"
     UNDO_APPROVAL = "take an approval back"
     REBASELINE = "set a new baseline, or say that a drift is known"
+    SAMPLE = "ask people to judge more outputs of an agent, for some weeks"
     IGNORE_TRAFFIC = "set traffic of an unowned agent aside"
     AWAY = "declare one's own absence"
     GAPS = "say who supplies what an agent does not know"
@@ -111,6 +112,7 @@ RULES: dict[Act, Rule] = {
     Act.UNDO_APPROVAL: Rule(_OWNERS | {Role.NAMED, Role.LEAD}, "An approval is taken back by those who may give it, an owner of the agent, or a lead."),
     Act.FOLLOW_UP: Rule(_OWNERS | {Role.LEAD, Role.RESPONDER}, "A follow-up is closed or changed by whoever has it, an owner of the agent, the incident's lead, or a lead."),
     Act.REBASELINE: Rule(_OWNERS | {Role.LEAD}, "A baseline is set anew by an owner of the agent, or by a lead."),
+    Act.SAMPLE: Rule(_OWNERS | {Role.LEAD}, "How many outputs people are asked to judge is changed by an owner of the agent, or by a lead."),
     Act.IGNORE_TRAFFIC: Rule(frozenset({Role.LEAD}), "Traffic that nobody owns is set aside by a lead; full members of this workspace may register it."),
     Act.GAPS: Rule(_OWNERS | {Role.SPONSOR, Role.LEAD}, "Who supplies what is missing is said by an owner of the agent, its sponsor, or a lead; whoever has it can pass it on."),
     Act.AWAY: Rule(_ANY_MEMBER, "Absences are for full members of this workspace."),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.agents.reading import OwnerNames
 from bot.charts.values import Chart
+from bot.quality.drift.messages import Watched
 from bot.quality.reading import Source, Totals
 from bot.quality.rules import Score
 from bot.status.believed import Believed
@@ -81,6 +82,8 @@ class Depth:
     runbook: str = ""
     quiet: tuple[str, ...] = ()  # what is silenced or in maintenance now, and until when
     handing: str = ""  # what share of its runs it hands to people, against the plan
+    watched: Watched | None = None  # whether it drifts, and how many outputs people are asked to judge
+    may_sample: bool = False  # the reader may ask people for more, or for as few as before
     drift: tuple[str, ...] = ()  # how each source is watched against its baseline, and what was noticed
     silenced: tuple[Check, ...] = ()  # somebody said that these are wrong: they rest until they are changed
     chart: Chart | None = None  # the last four weeks

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from html import unescape
 
-from bot.blocks import Block, Message, button, clip, context, divider, escape, section
+from bot.blocks import Block, Message, actions, button, clip, context, divider, escape, section
 from bot.calendars import zone_named
 from bot.charts.values import Chart, place
 from bot.charts.words import alt, sparkline
+from bot.quality.drift.messages import Watched, few_lines, sampled_words, sampling_buttons
 from bot.quality.rules import Score, Verdict, percent
 from bot.quality.words import (
     cost_words,
@@ -114,6 +115,8 @@ def depth(found: Depth) -> Message:
         blocks.append(section(f"*{escape(title)}*\n{words}" if title else words))
         if title == "Quality" and found.chart is not None:
             blocks.append(place([found.chart]))
+        if title == "Drift" and found.may_sample and found.watched is not None and (buttons := sampling_buttons(found.watched)):
+            blocks.append(actions(*buttons))
     blocks.append(context("Figures are of the last 7 days unless said, today included, in the agent's own days; intervals are 90%."))
     return Message(_text(depth_lines(found)), blocks)
 
@@ -122,6 +125,17 @@ def with_chart(said: Message, chart: Chart) -> Message:
     """An answer about one agent, with its quality to look at: before its buttons."""
     at = next((number for number, block in enumerate(said.blocks) if block["type"] == "actions"), len(said.blocks))
     return Message(f"{said.text}\n{escape(alt(chart))}", [*said.blocks[:at], place([chart]), *said.blocks[at:]])
+
+
+def with_sampling(said: Message, watched: Watched, *, may_sample: bool) -> Message:
+    """An answer about one agent, with how many outputs people are asked to judge where that is too few, or more than the registry says: before its buttons."""
+    lines = [f"{sampled_words(watched.sampling)}."] if watched.sampling.until else few_lines(watched)
+    if not lines:
+        return said
+    words = escape(clip(lines[0], 900))
+    at = next((number for number, block in enumerate(said.blocks) if block["type"] == "actions"), len(said.blocks))
+    buttons = sampling_buttons(watched) if may_sample else []
+    return Message(f"{said.text}\n{words}", [*said.blocks[:at], section(words), *([actions(*buttons)] if buttons else []), *said.blocks[at:]])
 
 
 def depth_lines(found: Depth) -> list[str]:

@@ -101,7 +101,7 @@ def lines_of(tx: Session, rows: Sequence[tuple[Agent, AgentNow | None]]) -> list
     return found
 
 
-def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
+def depth(tx: Session, now: datetime, agent: Agent, *, may_sample: bool = False) -> Depth:
     """One agent in depth: a fixed number of looks, each over its own rows."""
     row = tx.scalars(select(AgentNow).where(AgentNow.agent_id == agent.id)).first()
     (line,) = lines_of(tx, [(agent, row)])
@@ -123,6 +123,7 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
     channel = tx.scalars(select(Channel.name).where(Channel.slack_id == agent.channel_id)).first()
     people_days = _days(row, "people")
     days_of: dict[Source, int] = {"people": people_days, "people.sampled": people_days, "people.volunteers": people_days, "evaluations": _days(row, "evaluations"), "outcomes": TRAILING}
+    watched = watched_of(tx, now, [agent])[agent.id]
     return Depth(
         line=line,
         chart=chart_of(tx, now, agent),
@@ -151,7 +152,9 @@ def depth(tx: Session, now: datetime, agent: Agent) -> Depth:
         runbook=spec.runbook or "",
         quiet=tuple(plain_cover(cover, agent.zone) for cover in covers_of_agents(tx, now, [agent]).get(agent.id, [])),
         handing=rate_lines(tx, now, [agent], only_off=False).get(agent.id, ""),
-        drift=tuple(drift_lines(watched_of(tx, now, [agent])[agent.id])),
+        watched=watched,
+        may_sample=may_sample,
+        drift=tuple(drift_lines(watched)),
         silenced=tuple(tx.scalars(select(Check).where(Check.agent_id == agent.id, Check.wrong_at.is_not(None), Check.archived_at.is_(None)).order_by(Check.name))),
     )
 

@@ -7,15 +7,16 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug, find_agents
+from bot.agents.reading import agent_by_slug, find_agents, is_retired
 from bot.blocks import Message, clip, context, escape
 from bot.handover import slack as handover
 from bot.incidents.reading import incident_of_thread
 from bot.incidents.run_words import thread_help
 from bot.people.flows import require, roles_of
-from bot.people.rules import Act
+from bot.people.rules import Act, may
 from bot.quality.charting import chart_of
 from bot.quality.drift import slack as drift
+from bot.quality.drift.reading import watched_of
 from bot.stages.resting import resting
 from bot.status import messages, words
 from bot.status.away import away, declared, press_back, press_form
@@ -33,7 +34,7 @@ def status(tx: Session, press: Press) -> Answer:
         return Tell(_with_resting(tx, messages.fleet(fleet(tx))), share=True)
     agents = agents_meant(tx, sought)
     if len(agents) == 1:
-        return Tell(messages.depth(depth(tx, press.now, agents[0])), share=True)
+        return Tell(messages.depth(depth(tx, press.now, agents[0], may_sample=_may_sample(tx, press, agents[0]))), share=True)
     department = department_meant(tx, sought)
     if department is not None:
         return Tell(_with_resting(tx, messages.fleet(fleet(tx, department)), department), share=True)
@@ -59,7 +60,11 @@ def look_closer(tx: Session, press: Press) -> Answer:
     agent = agent_by_slug(tx, press.value.removeprefix("agent:"))
     if agent is None:
         return Tell(messages.gone())
-    return Tell(messages.depth(depth(tx, press.now, agent)), share=True)
+    return Tell(messages.depth(depth(tx, press.now, agent, may_sample=_may_sample(tx, press, agent))), share=True)
+
+
+def _may_sample(tx: Session, press: Press, agent: Agent) -> bool:
+    return may(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.SAMPLE) and not is_retired(tx, agent)
 
 
 def agent(tx: Session, press: Press) -> Answer:
@@ -68,8 +73,12 @@ def agent(tx: Session, press: Press) -> Answer:
         return drift.baseline(tx, replace(press, words=press.words[:-1]))
     answer = handover.agent(tx, press)
     found = find_agents(tx, " ".join(press.words)) if press.words and isinstance(answer, Tell) and answer.share else []
-    chart = chart_of(tx, press.now, found[0]) if len(found) == 1 else None
-    return replace(answer, message=messages.with_chart(answer.message, chart)) if chart is not None and isinstance(answer, Tell) else answer
+    if len(found) != 1 or not isinstance(answer, Tell):
+        return answer
+    said, chart = answer.message, chart_of(tx, press.now, found[0])
+    if not is_retired(tx, found[0]):
+        said = messages.with_sampling(said, watched_of(tx, press.now, found)[found[0].id], may_sample=_may_sample(tx, press, found[0]))
+    return replace(answer, message=messages.with_chart(said, chart) if chart is not None else said)
 
 
 def help_(tx: Session, press: Press) -> Answer:

@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from bot.agents.sampling import Sampling
 from bot.checks import drifting
 from bot.checks import flows as checks
 from bot.clock import MovedClock
 from bot.db import Database
 from bot.feedback.flows import RatingIn, rate_many
 from bot.quality.drift import flows, rebasing
-from bot.quality.drift.messages import few_lines, reach_words, state_lines
+from bot.quality.drift.messages import few_lines, offered, reach_words, state_lines
 from bot.quality.drift.reading import better_since, watched_of
 from bot.quality.drift.watching import Watch, alarms_a_year
 from bot.quality.flows import fold_step, mark_dirty, reobserve
@@ -240,7 +241,7 @@ def test_a_known_drift_is_not_told_again_and_a_new_baseline_is_a_recorded_decisi
         first, judged_ = rebasing.rebase(tx, at, agent, "evaluations", person_id=maya.id, words="the new index stays")
         assert (first, judged_) == ("2026-11-20", 48)
         source = watched_of(tx, at, [agent])[agent_id].sources[0]
-        assert "48 of 300 judged outputs, 252 more are needed" in reach_words(source, 5)
+        assert "48 of 300 judged outputs, 252 more are needed" in reach_words(source, Sampling())
     with db.transaction() as tx:
         judged(tx, at, tx.get_one(Agent, agent_id), [(at + day * DAY, 15, 15) for day in range(10)])
     for day in (11, 12, 14):
@@ -269,10 +270,12 @@ def test_too_few_judgements_are_said_with_how_many_it_takes_and_how_to_get_them(
         assert not source.reach.enough
         assert source.reach.needed is not None
         assert 15 < source.reach.needed < 60
-        said = reach_words(source, 5)
+        said = reach_words(source, Sampling(agent.slug))
         assert few_lines(watched_of(tx, now, [agent])[agent.id]) == [said]
         assert f"within 7 days it takes about {source.reach.needed} a day" in said
-        assert f"`reviews: {{per_day: {5 + source.reach.needed - 3}}}`" in said or f"`reviews: {{per_day: {5 + source.reach.needed - 2}}}`" in said
+        # Nobody owns it, so nobody is there to be asked: that is said, and nothing is offered.
+        assert "there is nobody to ask: name people under `reviews: {reviewers: [...]}`" in said
+        assert offered(watched_of(tx, now, [agent])[agent.id]) == 0
         plan = tx.execute(text("EXPLAIN " + ("QUERY PLAN " if db.is_sqlite else "") + "SELECT agent_id, source FROM observations WHERE observations.settled IS FALSE AND settles_at <= '2026-11-20' ORDER BY settles_at LIMIT 1000")).all()
         if db.is_sqlite:
             assert "ix_observations_settles_at" in str(plan)

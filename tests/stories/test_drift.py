@@ -7,10 +7,10 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.clock import MovedClock
-from bot.tables import Baseline, Check, Decision, Drift, Problem
+from bot.tables import Baseline, Check, Decision, Drawn, Drift, Problem
 from tests.kit.house import REGISTRY, Town, town
 
 
@@ -85,3 +85,76 @@ def notices(t: Town) -> list[dict[str, Any]]:
 
 async def status(t: Town) -> list[str]:
     return list((await t.job("status", what="support-triage"))[0]["text"].split("\n"))
+
+
+def rated(t: Town, days_ago: float, made: int, judged: int, names: tuple[str, ...] = ("maya", "omar", "lea", "dana")) -> list[dict[str, Any]]:
+    """A day's outputs, of which people judge some, one in twelve bad."""
+    found = list[dict[str, Any]]()
+    for number in range(made):
+        at = (t.clock.now() - timedelta(days=days_ago) + timedelta(minutes=number)).isoformat()
+        name = f"p{days_ago}-{number}"
+        found.append({**t.event("output", name, kind="reply"), "at": at})
+        if number < judged:
+            found.append({**t.event("rating", f"r{name}", output=name, person=f"{names[number % len(names)]}@example.com", good=number % 12 != 5), "at": at})
+    return found
+
+
+async def test_too_few_ratings_are_answered_by_an_owner_who_asks_for_more_for_four_weeks(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        quiet = REGISTRY.replace("outputs: {post: all}", "outputs: {post: none}\n    reviews: {reviewers: [maya@example.com, U0OMAR, U0LEA]}")
+        await t.apply(quiet)
+        history = [event for day in range(29, 1, -1) for event in rated(t, day, 30, 11)]
+        answer = await t.post(*history)
+        assert answer["accepted"] == len(history), answer
+        await t.move(days=1)
+        assert await t.read(lambda tx: tx.scalars(select(Baseline.source)).all()) == ["people"]
+
+        # Who owns nothing sees what it takes; the owner also sees the press for it, wherever the line stands.
+        for words in ("agent support-triage baseline", "status support-triage", "agent support-triage"):
+            for who in ("dana", "omar"):
+                await t.ws.command(who, "support-ai", "/aiops", words)
+                await t.settle()
+            assert "a press (`/aiops baseline support-triage`)" in json.dumps(t.ws.ephemerals("dana")[-1]), words
+            assert "drift.sample" not in json.dumps(t.ws.ephemerals("dana")[-1]), words
+            assert "drift.sample" in json.dumps(t.ws.ephemerals("omar")[-1]), words
+        asked = pressable(t.ws.ephemerals("omar")[-1])
+        number = int(asked["drift.sample"].split(":")[1])
+        assert 5 < number <= 25
+        shown = t.ws.ephemerals("omar")[-1]
+        await t.ws.press("dana", "support-ai", "0", "drift.sample", asked["drift.sample"], stale=shown)
+        await t.settle()
+        assert "changed by an owner of the agent, or by a lead" in json.dumps(t.ws.ephemerals("dana")[-1])
+        for who in ("omar", "lea"):
+            await t.ws.press(who, "support-ai", "0", "drift.sample", asked["drift.sample"], stale=shown)
+            await t.settle()
+        assert f"From the next draw on, {number} outputs of Support triage a working day" in json.dumps(t.ws.ephemerals("omar")[-1])
+        assert "as Omar Nassar asked; the registry says 5. Nothing was changed." in json.dumps(t.ws.ephemerals("lea")[-1])
+        assert any("as Omar Nassar asked; the registry says 5" in line for line in await status(t))
+
+        # The next morning obeys it.
+        await t.post(*rated(t, 0.1, 30, 0))
+        await t.move(days=1)
+        await t.move(days=1)
+        days = await t.read(lambda tx: tx.execute(select(Drawn.local_day, func.count()).group_by(Drawn.local_day)).all())
+        assert number in [n for _, n in days], days
+
+        # Undone with a press; asked for again on the command line; ended by the file.
+        await t.ws.press("lea", "support-ai", t.ws.ephemerals("lea")[-1]["ts"], "drift.sample_back", "support-triage")
+        await t.settle()
+        assert "5 outputs of Support triage a working day are sampled for review again" in json.dumps(t.ws.ephemerals("lea")[-1])
+        assert "an owner of the agent" in (await t.job("baseline", agent="support-triage", sample=9, person="dana@example.com"))[0]["error"]
+        assert "whose it is" in (await t.job("baseline", agent="support-triage", sample=9))[0]["error"]
+        assert "9 outputs of Support triage" in (await t.job("baseline", agent="support-triage", sample=9, person="omar@example.com", why="the new index"))[0]["text"]
+        assert (await t.job("baseline", agent="support-triage"))[0]["json"]["sampling"]["per_day"] == 9
+        more = quiet.replace("reviewers: [", "per_day: 6, reviewers: [")
+        await t.apply(more)
+        assert (await t.job("baseline", agent="support-triage"))[0]["json"]["sampling"] == {"slug": "support-triage", "per_day": 6, "registry": 6, "until": "", "by": ""}
+        await t.apply(quiet)
+        assert (await t.job("baseline", agent="support-triage"))[0]["json"]["reviews_per_day"] == 5
+        told = [(each.action, each.came_from) for each in await t.read(lambda tx: tx.scalars(select(Decision).where(Decision.action.like("reviews.%")).order_by(Decision.id)).all())]
+        assert told == [("reviews.more", "slack"), ("reviews.as_before", "slack"), ("reviews.more", "cli"), ("reviews.as_before", "file")]
+
+
+def pressable(message: dict[str, Any]) -> dict[str, str]:
+    """The buttons of a message, by action."""
+    return {each["action_id"]: each["value"] for block in message["blocks"] if block["type"] == "actions" for each in block["elements"]}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from bot.agents.sampling import Sampling
 from bot.checks.kinds.kind import CheckSpec, Kind
 from bot.checks.kinds.words import Share
 from bot.paging.rules import Finding, State
@@ -45,7 +46,7 @@ class DriftFacts:
     sources: Sequence[Source] = ()
     slug: str = ""
     zone: str = "UTC"
-    reviews_per_day: int = 5
+    sampling: Sampling = field(default_factory=Sampling)
     rests: bool = False
 
 
@@ -65,7 +66,7 @@ def judge(facts: DriftFacts, spec: DriftSpec, now: datetime) -> Finding:
     if not sources:
         return Finding(State.UNKNOWN, "Nothing to compare yet", "No output has been judged yet, so there is no baseline.", threshold=spec.drop, nothing=True)
     watched = [each for each in sources if each.reach is not None and each.rebase_from is None]
-    says = ". ".join(reach_words(each, facts.reviews_per_day, spec.drop) for each in (watched or sources)[:3]) + "."
+    says = ". ".join(reach_words(each, facts.sampling, spec.drop) for each in (watched or sources)[:3]) + "."
     if not watched:
         return Finding(State.UNKNOWN, "Not watched yet", says, threshold=spec.drop)
     return Finding(State.OK, "Few judgements: a drop is noticed late" if all(too_few(each) for each in watched) else "Quality holds against its baseline", says, threshold=spec.drop)

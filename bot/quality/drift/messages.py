@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from bot.agents.sampling import Sampling
 from bot.blocks import Block, Message, actions, button, clip, confirm, context, escape, section
 from bot.calendars import zone_named
+from bot.quality.drift.offers import Lacking, Offer
 from bot.quality.drift.segments import TOLD
 from bot.quality.drift.watching import DROP, WITHIN_DAYS, Reach, State
 from bot.quality.rules import BASELINE_N, percent
 from bot.quality.words import joined, plural
 
 WHOSE = {"people": "people", "evaluations": "evaluations", "outcomes": "what people did with them"}
-MOST_REVIEWS = 200  # a day, as the registry allows
 FAR = timedelta(days=180)
 
 
@@ -57,6 +58,7 @@ class Source:
     rebase_from: str | None = None
     judged: int = 0  # since rebase_from
     change: Change | None = None  # open, and told
+    offer: Offer | None = None  # what people could be asked for, where they judge too few and nobody asked for more
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class Watched:
     name: str
     slug: str
     zone: str
-    reviews_per_day: int
+    reviews_per_day: int  # in force
     sources: tuple[Source, ...] = field(default=())
+    sampling: Sampling = field(default_factory=Sampling)  # whose number that is
 
 
 def day_of(moment: datetime, zone: str, now: datetime | None = None) -> str:
@@ -106,36 +109,61 @@ def short_words(change: Change, zone: str) -> str:
     return f"it is drifting: {percent(change.after)} good since about {day_of(change.since, zone)}, {percent(change.before)} at the baseline{known}"
 
 
-def reach_words(source: Source, reviews_per_day: int, drop: float = DROP) -> str:
+def reach_words(source: Source, sampling: Sampling, drop: float = DROP) -> str:
     """How soon a drop would be noticed; where not within a week, how many judgements that takes and how to get them."""
     points = f"a drop of {round(drop * 100)} points"
     who = f"by {source.source}" if source.source != "outcomes" else "by outcomes"
-    reach = source.reach
+    reach, more = source.reach, f". {sampled_words(sampling)}" if source.source == "people" and sampling.until else ""
     if source.rebase_from is not None:
         left = max(BASELINE_N - source.judged, 0)
-        return f"Drift {who} is not watched yet: the new baseline from {source.rebase_from} has {source.judged} of {BASELINE_N} judged outputs" + (f", {left} more are needed" if left else ", and is ready tomorrow")
+        return f"Drift {who} is not watched yet: the new baseline from {source.rebase_from} has {source.judged} of {BASELINE_N} judged outputs" + (f", {left} more are needed" if left else ", and is ready tomorrow") + more
     if source.state == State.WAITING:
-        return f"Drift {who} is not watched yet: there is no baseline ({BASELINE_N} judged outputs and 28 days make one)"
+        return f"Drift {who} is not watched yet: there is no baseline ({BASELINE_N} judged outputs and 28 days make one){more}"
     if source.state == State.SMALL or reach is None:
-        return f"The baseline {who} is too small to watch for drift: it has {source.baseline_n} judged outputs, and {BASELINE_N} are needed; `/aiops baseline` measures a new one"
+        return f"The baseline {who} is too small to watch for drift: it has {source.baseline_n} judged outputs, and {BASELINE_N} are needed; `/aiops baseline` measures a new one{more}"
     if reach.needed is None:
-        return f"The baseline {who} ({source.baseline_n} outputs) is too uncertain to notice {points}: measure it anew over more outputs (`/aiops baseline`)"
-    rate = f"{reach.per_day:.0f}" if reach.per_day >= 10 else f"{reach.per_day:.1f}".removesuffix(".0")
+        return f"The baseline {who} ({source.baseline_n} outputs) is too uncertain to notice {points}: measure it anew over more outputs (`/aiops baseline`){more}"
+    rate = _rate(reach.per_day)
     if reach.enough and reach.days is not None:
-        return f"Drift {who} is watched: at {rate} judged outputs a day {points} is noticed in about {plural(max(round(reach.days), 1), 'day')}"
+        return f"Drift {who} is watched: at {rate} judged outputs a day {points} is noticed in about {plural(max(round(reach.days), 1), 'day')}{more}"
     about = f"takes about {plural(round(reach.days), 'day')} to notice" if reach.days is not None and reach.days < 1000 else "would not be noticed"
-    return f"At {rate} judged outputs a day {points} {who} {about}; within {WITHIN_DAYS:.0f} days it takes about {reach.needed} a day. {remedy_words(source.source, reach, reviews_per_day)}"
+    said = f"At {rate} judged outputs a day {points} {who} {about}; within {WITHIN_DAYS:.0f} days it takes about {reach.needed} a day"
+    return f"{said}{more or f'. {remedy_words(source, sampling)}'}"
 
 
-def remedy_words(source: str, reach: Reach, reviews_per_day: int) -> str:
-    """What to do about too few judgements: the exact line of the registry where people can be asked for more."""
-    assert reach.needed is not None
-    if source != "people":
-        return f"Report more {source} to see it sooner"
-    sample = reviews_per_day + max(reach.needed - round(reach.per_day), 1)
-    if sample > MOST_REVIEWS:
-        return "That is more than people can be asked to judge: let evaluations judge every output beside them"
-    return f"To sample more for review, write `reviews: {{per_day: {sample}}}` in its entry of aiops.yml"
+def _rate(per_day: float) -> str:
+    return f"{per_day:.0f}" if per_day >= 10 else f"{per_day:.1f}".removesuffix(".0")
+
+
+def sampled_words(sampling: Sampling) -> str:
+    """`12 outputs a day are sampled for review until 19 Dec, as Maya Chen asked; the registry says 5`."""
+    last = date.fromisoformat(sampling.until)
+    return f"{plural(sampling.per_day, 'output')} a day are sampled for review until {last.day} {last:%b}{f', as {clip(sampling.by, 80)} asked' if sampling.by else ''}; the registry says {sampling.registry}"
+
+
+def remedy_words(source: Source, sampling: Sampling) -> str:
+    """What to do about too few judgements: a press by an owner where people can be asked for more, and the exact line of the registry."""
+    if source.source != "people" or source.offer is None:
+        return f"Report more {source.source} to see it sooner"
+    offer = source.offer
+    line = f"`reviews: {{per_day: {offer.wanted}}}`"
+    takes = f"That takes a sample of {offer.wanted} a day"
+    press = f"an owner may ask for {'them' if offer.lacking == Lacking.NOTHING else 'these'} with a press (`/aiops baseline {sampling.slug}`)"
+    sooner = f"; judging {offer.number} a day would notice it in about {plural(round(offer.days), 'day')}, and {press}" if offer.number and offer.days is not None else ""
+    each = f"{'its reviewer is' if offer.room.people == 1 else f'its {offer.room.people} reviewers are'} asked {offer.room.each} a day{'' if offer.room.people == 1 else ' each'} at most, over all their agents"
+    match offer.lacking:
+        case Lacking.ON_PURPOSE:
+            return f"Nobody is asked to judge its outputs, because aiops.yml says `reviews: {{per_day: 0}}`; {line} in its entry there would ask people"
+        case Lacking.TOO_MANY:
+            return "That is more than people can be asked to judge: let evaluations judge every output beside them"
+        case Lacking.NOBODY:
+            return f"{takes}, and there is nobody to ask: name people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml"
+        case Lacking.REVIEWERS:
+            return f"{takes}, and {each}{sooner}. Name more people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml"
+        case Lacking.OUTPUTS:
+            return f"{takes}, and it makes about {_rate(offer.made)} a working day{sooner or ', which are sampled already: people cannot notice it sooner'}"
+        case _:
+            return f"Sampling {offer.number} a day for review instead of {sampling.registry} would do: {press}, or for good {line} in its entry of aiops.yml"
 
 
 def too_few(source: Source) -> bool:
@@ -156,10 +184,12 @@ def state_lines(watched: Watched, now: datetime) -> list[str]:
             found.append(f"{side}: {level_words(each.change, watched.zone)}, noticed {day_of(each.change.noticed_at, watched.zone, now)}")
             if each.change.side == State.WORSE:
                 found += [f"{words[:1].upper()}{words[1:]}" for words in (segment_words(each.change.segment), near_words(each.change.near)) if words]
+            if each.source == "people" and watched.sampling.until and each.rebase_from is None:
+                found.append(sampled_words(watched.sampling))
             if each.change.known_at is not None:
                 found.append(f"Known since {day_of(each.change.known_at, watched.zone, now)}{f', said {each.change.known_by}' if each.change.known_by else ''}{f': {clip(each.change.known_why, 300)}' if each.change.known_why else ''}")
         if each.change is None or each.rebase_from is not None:
-            found.append(reach_words(each, watched.reviews_per_day))
+            found.append(reach_words(each, watched.sampling))
         if each.run_length:
             found.append(f"Promised: at most one false alarm a year over all sources of this agent; at this volume each detector goes {each.run_length:,} judged outputs without one")
     return found or ["Nothing has been judged yet, so there is nothing to compare with."]
@@ -171,9 +201,10 @@ def drift_lines(watched: Watched) -> list[str]:
     for each in watched.sources:
         change = each.change
         if change is None:
-            found.append(reach_words(each, watched.reviews_per_day))
+            found.append(reach_words(each, watched.sampling))
             continue
         words = [level_words(change, watched.zone), segment_words(change.segment), near_words(change.near) if change.side == State.WORSE else ""]
+        words += [sampled_words(watched.sampling)] if each.source == "people" and watched.sampling.until else []
         known = "Known: " if change.known_at is not None else ""
         found.append(f"{known}{'Worse' if change.side == State.WORSE else 'Better, which speaks for more freedom'}: " + ". ".join(each for each in words if each))
     return found
@@ -182,7 +213,7 @@ def drift_lines(watched: Watched) -> list[str]:
 def few_lines(watched: Watched) -> list[str]:
     """For digests and `aiops plan`: sources where a drop would go unnoticed for more than a week, unless another one sees it in time."""
     told = [each for each in watched.sources if too_few(each)]
-    return [] if any(each.reach is not None and each.reach.enough for each in watched.sources) else [reach_words(each, watched.reviews_per_day) for each in told[:1]]
+    return [] if any(each.reach is not None and each.reach.enough for each in watched.sources) else [reach_words(each, watched.sampling) for each in told[:1]]
 
 
 def shown(watched: Watched, now: datetime, *, may_decide: bool) -> Message:
@@ -191,11 +222,29 @@ def shown(watched: Watched, now: datetime, *, may_decide: bool) -> Message:
     blocks: list[Block] = [section(f"*Baseline and drift of {escape(watched.name)}*\n" + "\n".join(escape(clip(line, 600)) for line in lines))]
     if may_decide:
         for each in watched.sources:
-            elements = _buttons(watched, each)
+            elements = _buttons(watched, each) + (sampling_buttons(watched) if each.source == "people" else [])
             if elements:
                 blocks.append(actions(*elements))
     blocks.append(context("A baseline is what later quality is compared with. It is measured anew only when somebody decides so, and that is kept in the audit trail."))
     return Message(escape(clip(f"Baseline and drift of {watched.name}: {'. '.join(lines)}.", 3000)), blocks)
+
+
+def sampling_buttons(watched: Watched) -> list[dict[str, Any]]:
+    """`Sample 12 a day` where that can be had and helps; `Back to 5 a day` while it lasts."""
+    sampling = watched.sampling
+    if sampling.until:
+        return [button(f"Back to {sampling.registry} a day", "drift.sample_back", watched.slug, label=f"Sample {sampling.registry} outputs of {watched.name} a day again")]
+    number = offered(watched)
+    return [sample_button(watched.slug, watched.name, number)] if number else []
+
+
+def offered(watched: Watched) -> int:
+    """How many a day an owner may ask people for; 0 where nothing is to be offered."""
+    return next((each.offer.number for each in watched.sources if each.offer is not None), 0)
+
+
+def sample_button(slug: str, name: str, number: int) -> dict[str, Any]:
+    return button(f"Sample {number} a day", "drift.sample", f"{slug}:{number}", label=f"Ask people to judge {number} outputs of {name} a day, for four weeks")
 
 
 def _buttons(watched: Watched, each: Source) -> list[dict[str, Any]]:
@@ -216,6 +265,28 @@ def rebased(name: str, source: str, first: str, judged: int) -> Message:
     left = BASELINE_N - judged
     when = "It is frozen within a minute" if left <= 0 else f"{judged} of {BASELINE_N} outputs are judged so far; it is frozen when {left} more are, and until then drift by {source} is not watched"
     return Message(f"The quality of {escape(name)} by {source} gets a new baseline, measured from {first} on. {when}. Your decision is kept in the audit trail.")
+
+
+def sampled(name: str, watched: Watched, *, new: bool) -> Message:
+    """The answer to `Sample 12 a day`; where somebody had asked for the same, that."""
+    sampling = watched.sampling
+    if not new:
+        return _undoable(f"{sampled_words(sampling)}. Nothing was changed.", watched)
+    last = date.fromisoformat(sampling.until)
+    return _undoable(
+        f"From the next draw on, {plural(sampling.per_day, 'output')} of {name} a working day are sampled for review, until {last.day} {last:%b}; then it is {sampling.registry} again, as the registry says."
+        " Its reviewers find them in their list of the morning. That you asked for it is kept in the audit trail.", watched,
+    )  # fmt: skip
+
+
+def _undoable(words: str, watched: Watched) -> Message:
+    return Message(escape(words), [section(escape(words)), actions(*sampling_buttons(watched))])
+
+
+def sampled_as_before(name: str, registry: int, *, ended: bool) -> Message:
+    """The answer to `Back to 5 a day`."""
+    said = f"From the next draw on, {plural(registry, 'output')} of {name} a working day are sampled for review again, as the registry says. Your decision is kept in the audit trail."
+    return Message(escape(said if ended else f"No more than the registry's {registry} outputs of {name} a day are sampled for review. Nothing was changed."))
 
 
 def known(name: str, source: str) -> Message:

@@ -1,10 +1,11 @@
-"""Slack's edge of baselines: `/aiops baseline <agent>`, and the two decisions under it."""
+"""Slack's edge of baselines: `/aiops baseline <agent>`, and the decisions under it."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug, find_agents
+from bot.agents.reading import agent_by_slug, find_agents, is_retired
+from bot.agents.sampling import sample_as_before, sample_more, sampling_of
 from bot.agents.telling import which
 from bot.people.flows import Refused, require, roles_of
 from bot.people.rules import Act, may
@@ -40,6 +41,35 @@ def rebase(tx: Session, press: Press) -> Answer:
     return Tell(messages.rebased(agent.name, source, first, judged))
 
 
+def sample(tx: Session, press: Press) -> Answer:
+    """`Sample 12 a day`."""
+    slug, _, number = press.value.partition(":")
+    agent = _sampled(tx, press, slug)
+    try:
+        _, new = sample_more(tx, press.now, agent, int(number) if number.isdigit() else 0, person_id=press.actor.person_id)
+    except ValueError as error:
+        raise Refused(f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was changed.") from error
+    return Tell(messages.sampled(agent.name, watched_of(tx, press.now, [agent])[agent.id], new=new))
+
+
+def sample_back(tx: Session, press: Press) -> Answer:
+    """`Back to 5 a day`."""
+    agent = _sampled(tx, press, press.value)
+    ended = sample_as_before(tx, press.now, agent, person_id=press.actor.person_id)
+    return Tell(messages.sampled_as_before(agent.name, sampling_of(tx, press.now, agent).registry, ended=ended))
+
+
+def _sampled(tx: Session, press: Press, slug: str) -> Agent:
+    agent = agent_by_slug(tx, slug)
+    if agent is None:
+        require(roles_of(tx, press.actor, None), Act.SEE)
+        raise Refused("This agent is no longer in the registry. Nothing was changed.")
+    require(roles_of(tx, press.actor, agent.id, channel_id=agent.channel_id), Act.SAMPLE)
+    if is_retired(tx, agent):
+        raise Refused("This agent is retired: no outputs of it are drawn for review. Nothing was changed.")
+    return agent
+
+
 def _meant(tx: Session, press: Press) -> tuple[Agent, str]:
     slug, _, source = press.value.partition(":")
     agent = agent_by_slug(tx, slug)
@@ -50,5 +80,5 @@ def _meant(tx: Session, press: Press) -> tuple[Agent, str]:
     return agent, source
 
 
-ACTIONS: dict[str, Handler] = {"drift.known": known, "drift.rebase": rebase}
+ACTIONS: dict[str, Handler] = {"drift.known": known, "drift.rebase": rebase, "drift.sample": sample, "drift.sample_back": sample_back}
 WORDS: dict[str, Handler] = {"baseline": baseline}

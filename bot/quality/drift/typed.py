@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
+from html import unescape
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug
+from bot.agents.reading import agent_by_slug, is_retired
+from bot.agents.sampling import sample_as_before, sample_more, sampling_of
 from bot.people.flows import actor_of, find_person, require, roles_of
 from bot.people.rules import Act
 from bot.quality.baselines import SOURCES
@@ -42,9 +44,34 @@ def decide(tx: Session, now: datetime, args: dict[str, Any]) -> Line:
     ref = str(args.get("person") or "")
     person = find_person(tx, ref) if ref else None
     if person is None:
-        return _wrong(f"Nobody is known as {ref!r}: write --as with a Slack id or an e-mail address." if ref else "This is a decision: say whose it is with --as and a Slack id or an e-mail address.")
+        return _nobody(ref)
     require(roles_of(tx, actor_of(person), agent.id, channel_id=agent.channel_id), Act.REBASELINE)
     return _call_known(tx, now, agent, source, person, args) if known else _rebase(tx, now, agent, source, person, args)
+
+
+def sample(tx: Session, now: datetime, args: dict[str, Any]) -> Line:
+    """Ask people to judge so many outputs a day for four weeks; 0 for as many as the registry says. Raises Refused for who may not."""
+    slug, number, ref = str(args["agent"]), int(args["sample"]), str(args.get("person") or "")
+    agent = agent_by_slug(tx, slug)
+    if agent is None:
+        return _wrong(f"There is no agent {slug!r}: `aiops status` lists them.")
+    if args.get("new") or args.get("known"):
+        return _wrong("Write --sample by itself: it is a decision of its own.")
+    person = find_person(tx, ref) if ref else None
+    if person is None:
+        return _nobody(ref)
+    require(roles_of(tx, actor_of(person), agent.id, channel_id=agent.channel_id), Act.SAMPLE)
+    if is_retired(tx, agent):
+        return _wrong(f"{agent.name} is retired: no outputs of it are drawn for review.")
+    why = str(args.get("why") or "")
+    if number == 0:
+        ended = sample_as_before(tx, now, agent, person_id=person.id, came_from="cli", words=why)
+        return {"text": unescape(messages.sampled_as_before(agent.name, sampling_of(tx, now, agent).registry, ended=ended).text)}
+    try:
+        _, new = sample_more(tx, now, agent, number, person_id=person.id, came_from="cli", words=why)
+    except ValueError as error:
+        return _wrong(f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was changed.")
+    return {"text": unescape(messages.sampled(agent.name, watched_of(tx, now, [agent])[agent.id], new=new).text)}
 
 
 def _call_known(tx: Session, now: datetime, agent: Agent, source: str, person: Person, args: dict[str, Any]) -> Line:
@@ -65,6 +92,10 @@ def _rebase(tx: Session, now: datetime, agent: Agent, source: str, person: Perso
     except ValueError as error:
         return _wrong(f"{error}.")
     return {"text": messages.rebased(agent.name, source, first, judged).text}
+
+
+def _nobody(ref: str) -> Line:
+    return _wrong(f"Nobody is known as {ref!r}: write --as with a Slack id or an e-mail address." if ref else "This is a decision: say whose it is with --as and a Slack id or an e-mail address.")
 
 
 def _wrong(words: str) -> Line:

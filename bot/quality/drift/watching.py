@@ -166,15 +166,19 @@ class Reach:
         return self.days is not None and self.days <= WITHIN_DAYS
 
 
+def outputs_until(good: float, highest: float, rate: float, sources: int, drop: float = DROP) -> float:
+    """How many judged outputs it takes, in the mean, to notice a drop of `drop`, where `rate` of them settle a day; infinite where none would."""
+    return usual_delay(highest, min(1 - good + drop, 1.0), max(rate, 0.01) * YEAR / alarms_a_year(sources))
+
+
 def reach_of(good: float, highest: float, per_day: float, sources: int, drop: float = DROP) -> Reach:
     """How soon a drop of `drop` from the baseline's `good` is noticed, and how many judged outputs a day it takes within a week.
 
     `highest` is the upper bound of the baseline's share of bad outputs, which the detector bets against.
     """
-    fallen = min(1 - good + drop, 1.0)
 
     def outputs(rate: float) -> float:
-        return usual_delay(highest, fallen, max(rate, 0.01) * YEAR / alarms_a_year(sources))
+        return outputs_until(good, highest, rate, sources, drop)
 
     if outputs(1.0) == float("inf"):
         return Reach(per_day, None, None)
