@@ -146,13 +146,15 @@ async def test_too_few_ratings_are_answered_by_an_owner_who_asks_for_more_for_fo
         assert "whose it is" in (await t.job("baseline", agent="support-triage", sample=9))[0]["error"]
         assert "9 outputs of Support triage" in (await t.job("baseline", agent="support-triage", sample=9, person="omar@example.com", why="the new index"))[0]["text"]
         assert (await t.job("baseline", agent="support-triage"))[0]["json"]["sampling"]["per_day"] == 9
+        many = (await t.job("baseline", agent="support-triage", sample=90, person="omar@example.com"))[0]["text"]
+        assert "its 3 reviewers are asked 10 a day each at most, over all their agents, so only about 25 of them reach anybody" in many
         more = quiet.replace("reviewers: [", "per_day: 6, reviewers: [")
         await t.apply(more)
         assert (await t.job("baseline", agent="support-triage"))[0]["json"]["sampling"] == {"slug": "support-triage", "per_day": 6, "registry": 6, "until": "", "by": ""}
         await t.apply(quiet)
         assert (await t.job("baseline", agent="support-triage"))[0]["json"]["reviews_per_day"] == 5
         told = [(each.action, each.came_from) for each in await t.read(lambda tx: tx.scalars(select(Decision).where(Decision.action.like("reviews.%")).order_by(Decision.id)).all())]
-        assert told == [("reviews.more", "slack"), ("reviews.as_before", "slack"), ("reviews.more", "cli"), ("reviews.as_before", "file")]
+        assert told == [("reviews.more", "slack"), ("reviews.as_before", "slack"), ("reviews.more", "cli"), ("reviews.more", "cli"), ("reviews.as_before", "file")]
 
 
 def pressable(message: dict[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from bot.agents.sampling import Sampling
+from bot.agents.sampling import Room, Sampling
 from bot.blocks import Block, Message, actions, button, clip, confirm, context, escape, section
 from bot.calendars import zone_named
 from bot.quality.drift.offers import Lacking, Offer
@@ -150,7 +150,7 @@ def remedy_words(source: Source, sampling: Sampling) -> str:
     takes = f"That takes a sample of {offer.wanted} a day"
     press = f"an owner may ask for {'them' if offer.lacking == Lacking.NOTHING else 'these'} with a press (`/aiops baseline {sampling.slug}`)"
     sooner = f"; judging {offer.number} a day would notice it in about {plural(round(offer.days), 'day')}, and {press}" if offer.number and offer.days is not None else ""
-    each = f"{'its reviewer is' if offer.room.people == 1 else f'its {offer.room.people} reviewers are'} asked {offer.room.each} a day{'' if offer.room.people == 1 else ' each'} at most, over all their agents"
+    each = room_words(offer.room)
     match offer.lacking:
         case Lacking.ON_PURPOSE:
             return f"Nobody is asked to judge its outputs, because aiops.yml says `reviews: {{per_day: 0}}`; {line} in its entry there would ask people"
@@ -164,6 +164,11 @@ def remedy_words(source: Source, sampling: Sampling) -> str:
             return f"{takes}, and it makes about {_rate(offer.made)} a working day{sooner or ', which are sampled already: people cannot notice it sooner'}"
         case _:
             return f"Sampling {offer.number} a day for review instead of {sampling.registry} would do: {press}, or for good {line} in its entry of aiops.yml"
+
+
+def room_words(room: Room) -> str:
+    """`its 2 reviewers are asked 10 a day each at most, over all their agents`."""
+    return f"{'its reviewer is' if room.people == 1 else f'its {room.people} reviewers are'} asked {room.each} a day{'' if room.people == 1 else ' each'} at most, over all their agents"
 
 
 def too_few(source: Source) -> bool:
@@ -267,16 +272,24 @@ def rebased(name: str, source: str, first: str, judged: int) -> Message:
     return Message(f"The quality of {escape(name)} by {source} gets a new baseline, measured from {first} on. {when}. Your decision is kept in the audit trail.")
 
 
-def sampled(name: str, watched: Watched, *, new: bool) -> Message:
-    """The answer to `Sample 12 a day`; where somebody had asked for the same, that."""
+def sampled(name: str, watched: Watched, room: Room, *, new: bool) -> Message:
+    """The answer to `Sample 12 a day`; where somebody had asked for the same, that. Whether so many reach anybody is said too."""
     sampling = watched.sampling
     if not new:
         return _undoable(f"{sampled_words(sampling)}. Nothing was changed.", watched)
     last = date.fromisoformat(sampling.until)
     return _undoable(
         f"From the next draw on, {plural(sampling.per_day, 'output')} of {name} a working day are sampled for review, until {last.day} {last:%b}; then it is {sampling.registry} again, as the registry says."
-        " Its reviewers find them in their list of the morning. That you asked for it is kept in the audit trail.", watched,
+        f"{_reaching(sampling, room)} That you asked for it is kept in the audit trail.", watched,
     )  # fmt: skip
+
+
+def _reaching(sampling: Sampling, room: Room) -> str:
+    if not room.people:
+        return " But there is nobody to ask: name people under `reviews: {reviewers: [...]}` in its entry of aiops.yml."
+    if room.outputs + 0.01 < sampling.per_day:
+        return f" But {room_words(room)}, so only about {max(int(room.outputs + 0.01), 1)} of them reach anybody: name more people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml."
+    return f" {'Its reviewer finds' if room.people == 1 else f'Its {room.people} reviewers find'} them in their list of the morning."
 
 
 def _undoable(words: str, watched: Watched) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import agent_by_slug, find_agents, is_retired
-from bot.agents.sampling import sample_as_before, sample_more, sampling_of
+from bot.agents.sampling import rooms_of, sample_as_before, sample_more, sampling_of
 from bot.agents.telling import which
 from bot.people.flows import Refused, require, roles_of
 from bot.people.rules import Act, may
@@ -49,7 +49,7 @@ def sample(tx: Session, press: Press) -> Answer:
         _, new = sample_more(tx, press.now, agent, int(number) if number.isdigit() else 0, person_id=press.actor.person_id)
     except ValueError as error:
         raise Refused(f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was changed.") from error
-    return Tell(messages.sampled(agent.name, watched_of(tx, press.now, [agent])[agent.id], new=new))
+    return Tell(messages.sampled(agent.name, watched_of(tx, press.now, [agent])[agent.id], rooms_of(tx, press.now, [agent])[agent.id], new=new))
 
 
 def sample_back(tx: Session, press: Press) -> Answer:

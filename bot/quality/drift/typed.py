@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import agent_by_slug, is_retired
-from bot.agents.sampling import sample_as_before, sample_more, sampling_of
+from bot.agents.sampling import rooms_of, sample_as_before, sample_more, sampling_of
 from bot.people.flows import actor_of, find_person, require, roles_of
 from bot.people.rules import Act
 from bot.quality.baselines import SOURCES
@@ -71,7 +71,7 @@ def sample(tx: Session, now: datetime, args: dict[str, Any]) -> Line:
         _, new = sample_more(tx, now, agent, number, person_id=person.id, came_from="cli", words=why)
     except ValueError as error:
         return _wrong(f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing was changed.")
-    return {"text": unescape(messages.sampled(agent.name, watched_of(tx, now, [agent])[agent.id], new=new).text)}
+    return {"text": unescape(messages.sampled(agent.name, watched_of(tx, now, [agent])[agent.id], rooms_of(tx, now, [agent])[agent.id], new=new).text)}
 
 
 def _call_known(tx: Session, now: datetime, agent: Agent, source: str, person: Person, args: dict[str, Any]) -> Line:
