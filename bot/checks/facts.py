@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from bot.calendars import day_before, local_day
 from bot.checks import counted, drifting, handing, reported
 from bot.checks.calendar import Calendar
 from bot.checks.kinds.alert import AlertFacts, AlertSpec, Firing
-from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec
+from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec, ends_of
 from bot.checks.kinds.kind import CheckSpec
 from bot.checks.kinds.no_data import NoDataSpec, SilenceFacts
 from bot.checks.kinds.quality import QualityFacts, QualitySpec
@@ -26,6 +27,7 @@ from bot.tables import Agent, Alert, Check, Output, Ping, Run, Stage
 
 TARGET = 0.80  # of agents whose registry entry names none
 RUNS_BACK = 30
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # a terminal's: many a log is sent as it was shown
 BEATS = 200  # pings of one heartbeat that are read: runs that overlap more than this are beyond measure
 ALERTS = 50  # alerts of one check that are told apart; more are counted
 
@@ -110,15 +112,16 @@ def _beats(tx: Session, check: Check, agent: Agent, rows: list[Any]) -> BeatFact
     words = tx.scalar(select(Ping.body).where(Ping.id == rows[0].id)) if rows and rows[0].status == "fail" else None
     first_at = rows[-1].occurred_at if rows else tx.scalar(select(func.min(Ping.occurred_at)).where(Ping.check_id == check.id))
     beats = tuple(Beat(row.occurred_at, row.status, row.rid, row.exit_code) for row in reversed(rows))
-    return BeatFacts(beats, check.watched_at or agent.created_at, agent.zone, first_at, _readable(words or "").strip()[:1000])
+    return BeatFacts(beats, check.watched_at or agent.created_at, agent.zone, first_at, _readable(words or ""))
 
 
 def _readable(words: str) -> str:
-    """What a job sent with its failure, where people can read it."""
+    """What a job sent with its failure, where people can read it: of a long log how it begins and how it ends."""
+    words = _COLOURS.sub("", words).strip()
     odd = sum(not (each.isprintable() or each in "\n\r\t") or each == "\ufffd" for each in words[:1000])
     if odd * 10 > len(words[:1000]):
         return f"({len(words):,} characters that are no text)"
-    return "".join(each if each.isprintable() or each in "\n\t" else " " for each in words[:2000])
+    return ends_of("".join(each if each.isprintable() or each in "\n\t" else " " for each in ends_of(words, 2000)), 1000)
 
 
 def alert_facts(tx: Session, agent: Agent, check: Check) -> AlertFacts:

@@ -118,6 +118,15 @@ async def test_a_body_of_any_size_and_kind_is_kept_as_evidence_up_to_a_limit(doo
     assert "It said: xxx" in door.world.problems()[0].says
 
 
+async def test_of_a_long_log_the_page_shows_how_it_ended_and_no_colours(door: Door) -> None:
+    await door.ping("nightly", "/1", content="backup begins\n" + "copied 1 file\n" * 500 + "\x1b[31mERROR\x1b[0m: disk full on /srv\n")
+    says = door.world.problems()[0].says
+    assert "It said: backup begins" in says
+    assert says.endswith("ERROR: disk full on /srv")
+    assert len(says) < 400
+    assert "[31m" not in str(door.world.row("page:1:channel").want)
+
+
 async def test_what_a_job_says_can_ping_nobody(door: Door) -> None:
     await door.ping("nightly", "/1", content="<!channel> <@U0ZOE> *help* <https://evil.example|click>")
     row = door.world.row("page:1:channel")

@@ -205,7 +205,7 @@ def judge(facts: BeatFacts, spec: HeartbeatSpec, now: datetime) -> Finding:
         said = newest.bad.format(at=_local(newest.at, spec, facts))
         row = f" It is the {len(failed)}th in a row." if len(failed) > 3 else ""
         state = State.FAILING if bad_ones >= spec.after else State.SAME
-        return Finding(state, newest.title, said + row + (f" It said: {facts.words[:300]}" if facts.words else ""), since=first.at, value=bad_ones, threshold=spec.after, evidence=evidence)
+        return Finding(state, newest.title, said + row + (f" It said: {ends_of(facts.words, 300)}" if facts.words else ""), since=first.at, value=bad_ones, threshold=spec.after, evidence=evidence)
     return _well(facts, spec, runs, now, evidence)
 
 
@@ -218,6 +218,8 @@ def _well(facts: BeatFacts, spec: HeartbeatSpec, runs: Runs, now: datetime, evid
     steady = len(good) == len(runs.ended) and _without_gap(good, spec, facts) == len(good)
     state = State.OK if steady or _without_gap(good, spec, facts) >= spec.well_after else State.SAME
     took = f" after {span(good[0].took)}" if good[0].took is not None else ""
+    if good[0].took is not None and spec.at_most is not None and good[0].took > spec.at_most:
+        took += f", longer than the {write_duration(spec.at_most)} promised"
     return Finding(state, "It reports as promised", f"The last run ended well at {_local(good[0].at, spec, facts)}{took}.", since=good[0].at, value=0, threshold=spec.after, evidence=evidence)
 
 
@@ -272,6 +274,11 @@ def _evidence(facts: BeatFacts, spec: HeartbeatSpec, runs: Runs) -> dict[str, st
     if facts.words and runs.ended and runs.ended[-1].bad:
         found["It said"] = facts.words[:1000]
     return found
+
+
+def ends_of(words: str, most: int) -> str:
+    """A long text as its beginning and its end: the last lines of a log say what broke."""
+    return words if len(words) <= most else f"{words[: most // 4].rstrip()} … {words[-(most - most // 4 - 3) :].lstrip()}"
 
 
 def next_look(facts: BeatFacts, spec: HeartbeatSpec, now: datetime) -> datetime:
