@@ -45,6 +45,9 @@ from bot.tables import (
 )
 
 NEWEST = 300  # of all outputs: looked through for some this person could rate
+SAID = 1000  # of all our messages: looked through for outputs that we posted
+OWN = 20  # of an agent's outputs
+WANTING = (Verdict.WATCH.value, Verdict.LEARNING.value)  # verdicts that more judgements would settle
 RATEABLE = 3
 JUST_NOW = timedelta(minutes=10)
 PAGES, ITEMS, AGENTS, FLEET, BECAME = 5, 10, 6, 8, 5  # how many of each are shown at once
@@ -180,20 +183,42 @@ def _fleet(tx: Session, now: datetime, at: dict[str, int], roles: dict[int, list
 
 
 def _rateable(tx: Session, actor: Actor) -> tuple[Shown, ...]:
+    """First what is needed of an owner: an output of each of their agents that wait for judgements; then the newest of the fleet."""
+    found = {output.id: (agent, output) for agent, output in _of_my_own(tx, actor)}
+    for agent, output in _newest(tx, actor) if len(found) < RATEABLE else []:
+        found.setdefault(output.id, (agent, output))
+    return tuple(shown(agent, output) for agent, output in list(found.values())[:RATEABLE])
+
+
+def _of_my_own(tx: Session, actor: Actor) -> list[tuple[Agent, Output]]:
+    """The newest output, not judged by them, of each agent that they own and that is watched or still learning: wherever it stands, as they are asked to review it too."""
+    held = select(AgentOwner.agent_id).where(AgentOwner.person_id == actor.person_id, AgentOwner.until.is_(None), AgentOwner.role.in_(("business", "operations", "backup")))
+    wanting = select(Agent).join(AgentNow, AgentNow.agent_id == Agent.id).where(Agent.id.in_(held), Agent.archived_at.is_(None), AgentNow.verdict.in_(WANTING))
+    found = []
+    for agent in tx.scalars(wanting.order_by(AgentNow.rank.desc(), Agent.id).limit(RATEABLE)):
+        newest = list(tx.scalars(select(Output).where(Output.agent_id == agent.id, Output.known).order_by(Output.occurred_at.desc(), Output.id.desc()).limit(OWN)))
+        voted = set(tx.scalars(select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None), Vote.output_id.in_([each.id for each in newest]))))
+        found += [(agent, each) for each in newest if each.id not in voted][:1]
+    return found
+
+
+def _newest(tx: Session, actor: Actor) -> list[tuple[Agent, Output]]:
     """The newest outputs that stand in public channels (linked, or posted by us) and this person has not judged: never those of a private channel."""
-    newest = select(Output.id).order_by(Output.id.desc()).limit(NEWEST).subquery()
-    voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None), Vote.output_id.in_(select(newest.c.id)))
+    newest = list(tx.scalars(select(Output.id).order_by(Output.id.desc()).limit(NEWEST)))
+    # A busy agent that posts nothing may have made all of these: what we posted is looked for among what we said.
+    lately = tx.scalars(select(OutMessage.key).order_by(OutMessage.id.desc()).limit(SAID))
+    ids = {*newest, *[int(key.removeprefix("output:")) for key in lately if key.startswith("output:")][:NEWEST]}
+    voted = select(Vote.output_id).where(Vote.person_id == actor.person_id, Vote.good.is_not(None), Vote.output_id.in_(ids))
     rows = tx.execute(
         select(Agent, Output)
-        .join(newest, newest.c.id == Output.id)
         .join(Agent, Agent.id == Output.agent_id)
         .outerjoin(OutMessage, (OutMessage.key == literal("output:") + cast(Output.id, String)) & OutMessage.ts.is_not(None) & OutMessage.gone.is_(False))
         .join(Channel, Channel.slack_id == func.coalesce(Output.channel_id, OutMessage.channel))
-        .where(Output.known, Agent.archived_at.is_(None), Channel.is_private.is_(False), Channel.is_shared.is_(False), Output.id.not_in(voted))
+        .where(Output.id.in_(ids), Output.known, Agent.archived_at.is_(None), Channel.is_private.is_(False), Channel.is_shared.is_(False), Output.id.not_in(voted))
         .order_by(Output.id.desc())
         .limit(RATEABLE)
     )
-    return tuple(shown(agent, output) for agent, output in rows)
+    return [(agent, output) for agent, output in rows]
 
 
 def _just_rated(tx: Session, now: datetime, actor: Actor) -> Rated | None:

@@ -53,6 +53,37 @@ def test_an_output_that_we_posted_ourselves_can_be_rated_from_home(fleet: Databa
         assert "Words we posted" in words_of(home_view(tx, actor_of(scene.find_person(tx, "kim")), NOW))
 
 
+def test_a_busy_agent_that_posts_nothing_does_not_hide_what_can_be_rated(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        maya, omar, kim = (scene.find_person(tx, name) for name in ("maya", "omar", "kim"))
+        poster, busy = (scene.agent(tx, NOW, slug, {"business": maya, "operations": omar}, name=slug.capitalize()) for slug in ("poster", "busy"))
+        posted = Output(agent_id=poster.id, ext_id="own", occurred_at=NOW, received_at=NOW, kind="reply", text="Words we posted", local_day="2026-11-20")
+        tx.add(posted)
+        tx.flush()
+        tx.add(OutMessage(key=f"output:{posted.id}", kind="show", target="C0SUPPORT", priority=50, want={"text": "x"}, state="shown", channel="C0SUPPORT", ts="2.000001", created_at=NOW))
+        tx.add_all([Output(agent_id=busy.id, ext_id=f"b{number}", occurred_at=NOW, received_at=NOW, kind="reply", text=f"Busy {number}", local_day="2026-11-20") for number in range(310)])
+        tx.flush()
+        said = words_of(home_view(tx, actor_of(kim), NOW))
+        assert "Words we posted" in said
+        assert "Busy" not in said
+
+
+def test_an_owner_is_shown_outputs_of_the_agents_they_are_needed_to_judge_first(fleet: Database) -> None:
+    with fleet.transaction() as tx:
+        lea, kim = scene.person(tx, "lea"), scene.find_person(tx, "kim")
+        agent = scene.agent(tx, NOW, "quiet", {"business": lea, "operations": lea}, name="Quiet one")
+        tx.add_all([Output(agent_id=agent.id, ext_id=f"q{number}", occurred_at=NOW + timedelta(minutes=number), received_at=NOW, kind="reply", text=f"Quiet {number}", local_day="2026-11-20") for number in range(2)])
+        tx.flush()
+        scene.fold(tx, NOW)
+        said = words_of(home_view(tx, actor_of(lea), NOW))
+        assert [line for line in said.split("\n") if line.startswith("> ")] == ["> Quiet 1", "> Words of 29", "> Words of 27"]
+        newest = tx.scalars(select(Output).where(Output.ext_id == "q1")).one()
+        good(tx, scene.press(lea, NOW, "home.good", f"output:{newest.id}"))
+        tx.flush()
+        assert "> Quiet 0" in words_of(home_view(tx, actor_of(lea), NOW))
+        assert "Quiet" not in words_of(home_view(tx, actor_of(kim), NOW))  # it stands in no channel
+
+
 def words_of(view: dict[str, object]) -> str:
     check_view(view, "home")
     return "\n".join(line for block in view["blocks"] for line in scene._words(block))  # type: ignore[attr-defined]
