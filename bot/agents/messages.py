@@ -328,3 +328,12 @@ def departed(name: str, rows: Sequence[Left], places: Sequence[str]) -> Message:
     if len(rows) > 10:
         blocks.append(context(f"For the {len(rows) - 10} others: `/aiops agent <name>`."))
     return Message("\n".join(told), blocks)
+
+
+def channel_closed(channel: str, agents: Sequence[str], *, archived: bool) -> Message:
+    """To an owner: what is shown elsewhere now, and how to mend it."""
+    names = ", ".join(escape(clip(each, 80)) for each in agents[:12]) + (f" and {len(agents) - 12} more" if len(agents) > 12 else "")
+    what, mend = ("was archived", "Unarchive it") if archived else ("no longer has me in it", "Invite me again")
+    text = f"#{escape(channel)} {what}. It is the channel of {names}, for which you answer.\n"
+    text += f"Calls reach people as before. What I would show in the channel, such as pages and the daily summary, goes to the owners' direct messages meanwhile. {mend}, or name another channel in aiops.yml and run `aiops apply`."
+    return Message(text, [section(text)])

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents import flows, forms, owners, telling, unowned
+from bot.agents import closed, flows, forms, owners, telling, unowned
 from bot.agents.introductions import introduce
 from bot.agents.reading import (
     ROLES,
@@ -251,6 +251,7 @@ def events_of(team: Team) -> dict[str, list[Callable[[Session, dict[str, Any], d
     return {"member_joined_channel": [joined]}
 
 
+EVENTS = closed.EVENTS
 ACTIONS: dict[str, Handler] = {
     "agents.accept": accept,
     "agents.accept_all": accept_all,
