@@ -157,7 +157,7 @@ def call_person(
     # A link in the DM would only repeat the button; elsewhere it is the only way to answer.
     link = links.acknowledge(now, page.id, person.id) if links is not None and route != "slack" else None
     told = messages.call_message(
-        view or page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)},", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
+        view or page_view(tx, page), mention=mention(person.slack_id, person.name) if route == "slack" else f"{named(person)}:", role=role, round=round, calls_before=before, in_slack=route == "slack", link=link
     )
     if route != "slack":
         told = replace(told, text=times_in(told.text, person.zone))

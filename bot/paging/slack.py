@@ -20,6 +20,7 @@ from bot.paging.trying.flows import heard, start_test
 from bot.paging.trying.messages import ROUTES
 from bot.paging.viewing import page_view
 from bot.paging.waking import heard_quiet_hours
+from bot.paging.words.phrases import listed
 from bot.people.flows import require, roles_of
 from bot.people.rules import Act, Role
 from bot.surface.press import Answer, Handler, Press, Quiet, Tell
@@ -68,7 +69,7 @@ def _try_routes(tx: Session, press: Press) -> Answer:
     person = tx.get_one(Person, press.actor.person_id)
     start_test(tx, press.now, person)
     ways = [ROUTES[route] for route in ways_of(person.slack_id, person.wake, person.addresses)]
-    return Tell(Message(f"I am calling you now by {' and '.join(ways) or 'nothing: you have no route'}. My direct message shows how each did, and is edited as answers come in."))
+    return Tell(Message(f"I am calling you now by {listed(ways, len(ways)) or 'nothing: you have no route'}. My direct message shows how each did, and is edited as answers come in."))
 
 
 def press_heard(tx: Session, press: Press) -> Answer:

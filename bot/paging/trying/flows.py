@@ -100,7 +100,7 @@ def _call(tx: Session, now: datetime, test: RouteTest, person: Person, route: st
     if outbox.find(tx, _key(test, route)) is not None:
         return
     link = links.heard(now, test.id, route, person.id) if links is not None and route != "slack" else None
-    who = mention(person.slack_id, person.name) if route == "slack" else f"{messages.plain_name(person.name)},"
+    who = mention(person.slack_id, person.name) if route == "slack" else f"{messages.plain_name(person.name)}:"
     to = str(person.slack_id if route == "slack" else person.addresses[route])
     outbox.call(tx, now, key=_key(test, route), to=to, message=messages.trial_call(test.id, route, who, link), cause=f"routetest:{test.id}", route=route)
 

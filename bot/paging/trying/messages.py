@@ -83,7 +83,7 @@ def trial_message(trial: Trial) -> Message:
     if trial.only_slack:
         notes.append("Only Slack calls you: when it is down, or does not ring for you, your pages wait. Ask whoever keeps aiops.yml to give you `wake: [email]`, webhook or pagerduty.")
     if trial.quiet_until is not None:
-        notes.append(f"Slack does not ring for you now (do not disturb until {when(trial.quiet_until)}): a page would take your other routes at once.")
+        notes.append(f"Slack does not ring for you now (do not disturb until {when(trial.quiet_until)}): a page {'would ring nowhere' if trial.only_slack else 'would take your other routes at once'}.")
     if trial.ended_at is not None:
         notes.append(f"The test is over: {arrived} of {len(trial.ways)} {'route' if len(trial.ways) == 1 else 'routes'} took the call. Accepted is not heard: only you know what rang.")
     else:
