@@ -62,6 +62,7 @@ THING = {
     "drift.sample_back": ("slug",),
     "feedback.thumb": ("output:good", "output:bad"),
     "feedback.tell": ("output",),
+    "feedback.read": ("output",),
     "feedback.take_back": ("output",),
     "feedback.reviews": ("reviews",),
     "feedback.judge": ("review:good", "review:bad"),

@@ -29,6 +29,7 @@ from bot.quality.words import (
 IN_FULL = 12  # agents told in full in the summary itself
 COMPACT = 36  # one-line agents in the summary itself
 PAGE_BLOCKS = 40  # a page in the thread stays well under Slack's 50
+SAMPLE_TEXT = 700  # characters of a real output
 SHORT_LIST = 2800  # characters of one-line agents in one section
 
 
@@ -343,7 +344,7 @@ def samples(groups: Sequence[tuple[str, Sequence[Sample]]]) -> Message:
         blocks.append(section(f"*{escape(name)}*: {plural(len(shown), 'real output')} of these days"))
         for sample in shown:
             link = f"\n<{sample.url}|Open it>" if sample.url else ""
-            words = quote(sample.text, 700) if sample.text else "_Its text is kept out of Slack by the registry._" if sample.hidden else "_It was reported without a text._"
+            words = quote(sample.text, SAMPLE_TEXT) if sample.text else "_Its text is kept out of Slack by the registry._" if sample.hidden else "_It was reported without a text._"
             blocks.append(section(f"_{escape(sample.why)}, {escape(sample.at)}_\n{words}{link}"))
             blocks.extend(sample.judge)
     named = joined([name for name, _ in groups][:5])

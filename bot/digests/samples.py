@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
+from bot.blocks import actions
 from bot.calendars import day_bounds, zone_named
-from bot.digests.messages import Sample
+from bot.digests.messages import SAMPLE_TEXT, Sample
 from bot.digests.rules import days_of
-from bot.feedback.messages import judge_blocks
+from bot.feedback.messages import judge_blocks, read_buttons
+from bot.feedback.reading import shown
 from bot.feedback.rules import SPLIT_FROM, may_show_text, safe_link
 from bot.quality.rules import percent
 from bot.quality.words import plural
@@ -102,4 +104,6 @@ def _shown(agent: Agent, picked: _Picked) -> Sample:
     elif run is not None and output is None:
         text = f"The run ended as {run.status}, without an output or an error text."
     link = output.url if output is not None and safe_link(output.url) else None
-    return Sample(picked.why, at, None if hidden else text, hidden, link, tuple(judge_blocks(output)) if output is not None else ())
+    read = read_buttons(shown(agent, output), SAMPLE_TEXT) if output is not None else []
+    judge = [*([actions(*read)] if read else []), *judge_blocks(output)] if output is not None else []
+    return Sample(picked.why, at, None if hidden else text, hidden, link, tuple(judge))

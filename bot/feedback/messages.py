@@ -31,6 +31,9 @@ from bot.blocks import (
 from bot.feedback.rules import REASONS, SPLIT_FROM, Tally, reason_words, safe_link
 from bot.tables import Output
 
+PIECE = 1400  # characters of a section in the window that shows an output whole
+READ = 45_000  # characters that window holds
+REVIEWED, ASKED = 1800, 900  # characters shown to a reviewer, of the output and of what was asked
 TEXT = 600  # characters of an output shown in a channel; the link leads to the rest
 
 
@@ -66,11 +69,51 @@ def output_words(shown: Shown, limit: int = TEXT) -> str:
     return f"{title}\n{_body(shown, limit)}"
 
 
+def read_buttons(shown: Shown, limit: int, asked: int | None = None) -> list[dict[str, Any]]:
+    """`Read it all` where only the beginning is shown: nobody can judge half an answer. `asked` limits the question, where that is shown too."""
+    cut = is_cut(shown.text, limit) or (asked is not None and is_cut(shown.asked, asked))
+    return [button("Read it all", "feedback.read", f"output:{shown.output_id}", label=clip(f"Read all of this output of {shown.agent}", 75))] if cut else []
+
+
+def is_cut(text: str | None, limit: int) -> bool:
+    """Whether a quote of so many characters leaves some of the text out."""
+    return bool(text) and len(escape((text or "").strip())) > limit
+
+
+def read_view(shown: Shown) -> dict[str, Any]:
+    """An output whole, and what was asked for; of very long ones as much as a window holds."""
+    blocks: list[Block] = [section(f"*{escape(shown.agent)}* · {escape(clip(shown.kind, 64))}{f' · <{shown.url}|open>' if safe_link(shown.url) else ''}")]
+    if shown.asked:
+        blocks += [section("*Asked*"), *(section(quote(piece, PIECE * 2)) for piece in pieces(shown.asked, READ // 3)), section("*Answered*")]
+    if shown.text:
+        blocks += [section(quote(piece, PIECE * 2)) for piece in pieces(shown.text, READ)]
+        left = len(shown.text.strip()) - READ
+        blocks += [context(f"{left:,} more characters do not fit in here.")] if left > 0 else []
+    else:
+        blocks.append(section(_body(shown, 0)))
+    return modal("The whole output", blocks, callback_id="feedback.read", close="Close", metadata=f"output:{shown.output_id}")
+
+
+def pieces(text: str, most: int) -> list[str]:
+    """The first `most` characters in pieces that each fit in a section once escaped and quoted, cut at a line or a space where there is one."""
+    rest, found = text.strip()[:most], list[str]()
+    while rest:
+        size = min(len(rest), PIECE)
+        while len(quote(rest[:size], PIECE * 20)) > PIECE * 2:  # signs that grow when they are escaped, and many short lines
+            size = size * 2 // 3
+        if size < len(rest):
+            size = next((at + 1 for sign in ("\n", " ") if (at := rest.rfind(sign, size // 2, size)) > 0), size)
+        found.append(rest[:size])
+        rest = rest[size:]
+    return found
+
+
 def output_message(shown: Shown, rated: int) -> Message:
     """An output posted to be rated: who made it, what it says, thumbs, and how many rated it (never how)."""
     told = f"{rated} rated" if rated else "Not rated yet. One press is enough; nobody but you sees your vote."
     text = f"{shown.agent}, {shown.kind}: {clip(shown.text or 'an output', 300)} ({rated} rated)"
-    return Message(escape(text), [section(output_words(shown)), thumbs("feedback.thumb", f"output:{shown.output_id}", shown.agent), context(told)])
+    read = read_buttons(shown, TEXT)
+    return Message(escape(text), [section(output_words(shown)), *([actions(*read)] if read else []), thumbs("feedback.thumb", f"output:{shown.output_id}", shown.agent), context(told)])
 
 
 def thanked(output_id: int, tally: Tally) -> Message:
@@ -180,11 +223,11 @@ def review_message(items: Sequence[ReviewItem], last: LastReview | None = None) 
         escape(said),
         [
             context(f"Judging outputs · {number} of {len(items)} · {takes} · drawn at random, so that the score is fair; nobody but you sees your votes"),
-            *([section(f"Asked:\n{quote(item.shown.asked, 900)}")] if item.shown.asked else []),
-            section(output_words(item.shown, 1800)),
+            *([section(f"Asked:\n{quote(item.shown.asked, ASKED)}")] if item.shown.asked else []),
+            section(output_words(item.shown, REVIEWED)),
             *_where(item),
             thumbs("feedback.judge", f"review:{item.review_id}", item.shown.agent),
-            actions(skip, *([_undo(last)] if last is not None else [])),
+            actions(*read_buttons(item.shown, REVIEWED, ASKED), skip, *([_undo(last)] if last is not None else [])),
             *_why(last),
         ],
     )

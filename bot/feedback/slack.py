@@ -44,6 +44,12 @@ def ask_more(tx: Session, press: Press) -> Answer:
     return Ask(messages.tell_view(output.id, words=_words(tx, output), **_told(vote)))
 
 
+def read(tx: Session, press: Press) -> Answer:
+    """`Read it all`: the output in a window, under the same rules as where it was cut."""
+    output = _output(tx, press)
+    return Ask(messages.read_view(reading.shown(tx.get_one(Agent, output.agent_id), output)))
+
+
 def told_more(tx: Session, press: Press) -> Answer:
     """The form behind `Tell more`."""
     output = _output(tx, press)
@@ -156,6 +162,7 @@ def heard(tx: Session, event: dict[str, Any], now: datetime) -> None:
 ACTIONS: dict[str, Handler] = {
     "feedback.thumb": thumb,
     "feedback.tell": ask_more,
+    "feedback.read": read,
     "feedback.take_back": take_back,
     "feedback.reviews": open_reviews,
     "feedback.judge": judge,

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.blocks import VIEW_BLOCKS, Block, actions, button, clip, context, divider, escape, header, quote, section, when
 from bot.charts.values import place
-from bot.feedback.messages import Shown, output_words
+from bot.feedback.messages import Shown, output_words, read_buttons
 from bot.home.facts import COUNTED, Became, Fleet, Home, Mine, OpenPage, Rated, Turned
 from bot.lists.messages import item_blocks
 from bot.quality.rules import Verdict
@@ -167,6 +167,7 @@ def _rateable(shown: Shown) -> list[Block]:
             button("👍 Good", "home.good", value, label=f"Good {about}"),
             button("👎 Bad", "home.bad", value, label=f"Bad {about}"),
             button("Rate with words", "home.rate", value, label=f"Rate this {about}"),
+            *read_buttons(shown, 500),
         ),
     ]
 
