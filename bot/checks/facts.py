@@ -117,7 +117,7 @@ def _beats(tx: Session, check: Check, agent: Agent, rows: list[Any]) -> BeatFact
 
 def _readable(words: str) -> str:
     """What a job sent with its failure, where people can read it: of a long log how it begins and how it ends."""
-    words = _COLOURS.sub("", words).strip()
+    words = _COLOURS.sub("", words).strip().rstrip("\ufffd")  # a character that was cut in two
     odd = sum(not (each.isprintable() or each in "\n\r\t") or each == "\ufffd" for each in words[:1000])
     if odd * 10 > len(words[:1000]):
         return f"({len(words):,} characters that are no text)"

@@ -61,7 +61,8 @@ def act_ack(tx: Session, visit: Visit) -> Sheet:
     page = _page(tx, visit)
     if page is None or visit.form.get("do") != "acknowledge":
         return show_ack(tx, visit)
-    return show_ack(tx, visit, plain_words(ack_page(tx, visit.now, page.id, visit.person, came_from="link")))
+    told = ack_page(tx, visit.now, page.id, visit.person, came_from="link")
+    return show_ack(tx, visit, plain_words(times_in(told, visit.person.zone)))
 
 
 def _standing(view: PageView) -> str:
