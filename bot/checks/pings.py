@@ -34,7 +34,8 @@ _COLUMNS = (
 )  # fmt: skip
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
 _SQLITE = f"INSERT INTO pings ({_NAMES}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our own names
-_POSTGRES = f"INSERT INTO pings ({_NAMES}) SELECT * FROM unnest({', '.join(f'%({name})s::{kind}[]' for name, kind in _COLUMNS)})"  # noqa: S608 - our own names
+_DUE_NEEDS = 3  # the first parameters of a statement that does both are those of the second part
+_POSTGRES = f"INSERT INTO pings ({_NAMES}) SELECT * FROM unnest({', '.join(f'${n}::{kind}[]' for n, (_, kind) in enumerate(_COLUMNS, _DUE_NEEDS + 1))})"  # noqa: S608 - our own names
 
 # Which checks must be looked at; their rows are locked in one order.
 _SQLITE_DUE = (
@@ -42,8 +43,8 @@ _SQLITE_DUE = (
     " AND (state <> 'ok' OR id IN (SELECT value FROM json_each(?)))"
 )
 _POSTGRES_DUE = (
-    "SELECT id FROM checks WHERE id = ANY(%(touched)s::bigint[]) AND due_at > %(now)s"
-    " AND (state <> 'ok' OR id = ANY(%(matter)s::bigint[])) ORDER BY id FOR NO KEY UPDATE"
+    "SELECT id FROM checks WHERE id = ANY($1::bigint[]) AND due_at > $3"
+    " AND (state <> 'ok' OR id = ANY($2::bigint[])) ORDER BY id FOR NO KEY UPDATE"
 )
 
 
@@ -187,8 +188,8 @@ def store_pings(tx: Session, now: datetime, pings: Sequence[Ping]) -> None:
     else:
         # Both in one statement: at thousands of pings a second each way to the server counts.
         touched, matter = _touched(told)
-        values = {name: list(each) for (name, _), each in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
-        found = tx.connection().exec_driver_sql(f"WITH kept AS ({_POSTGRES}) {_POSTGRES_DUE}", {**values, "touched": touched, "matter": matter, "now": now})
+        values = (list(each) for each in zip(*rows, strict=True))
+        found = tx.connection().exec_driver_sql(f"WITH kept AS ({_POSTGRES}) {_POSTGRES_DUE}", (touched, matter, now, *values))
         _make_due(tx, now, [row[0] for row in found])
 
 
@@ -201,7 +202,7 @@ def look_after(tx: Session, now: datetime, pings: Iterable[tuple[Target, str]]) 
     if tx.get_bind().dialect.name == "sqlite":
         found = tx.connection().exec_driver_sql(_SQLITE_DUE, (json.dumps(touched), _as_text(now), json.dumps(matter)))
     else:
-        found = tx.connection().exec_driver_sql(_POSTGRES_DUE, {"touched": touched, "matter": matter, "now": now})
+        found = tx.connection().exec_driver_sql(_POSTGRES_DUE, (touched, matter, now))
     _make_due(tx, now, [row[0] for row in found])
 
 

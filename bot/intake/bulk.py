@@ -50,7 +50,7 @@ class Columns:
         shown = ", ".join(f"{name}::json" if kind == "json" else name for name, kind in self.types)
         told = ", ".join(f"{name} {'text' if kind == 'json' else kind}" for name, kind in self.types)
         return (
-            f"{self.head} SELECT {shown} FROM json_to_recordset(%s::json) AS r({told})"  # noqa: S608 - our own names
+            f"{self.head} SELECT {shown} FROM json_to_recordset($1::json) AS r({told})"  # noqa: S608 - our own names
             " ON CONFLICT (agent_id, ext_id) DO NOTHING RETURNING agent_id, ext_id, id"
         )
 
@@ -96,9 +96,9 @@ def hold_outputs(tx: Session, keys: Iterable[tuple[int, str | None]]) -> None:
     wanted = [(agent_id, ext_id) for agent_id, ext_id in keys if ext_id is not None]
     if wanted:
         tx.connection().exec_driver_sql(
-            "SELECT o.id FROM outputs o JOIN unnest(%(agents)s::bigint[], %(ids)s::text[]) AS k(agent_id, ext_id) USING (agent_id, ext_id)"
+            "SELECT o.id FROM outputs o JOIN unnest($1::bigint[], $2::text[]) AS k(agent_id, ext_id) USING (agent_id, ext_id)"
             " ORDER BY o.id FOR NO KEY UPDATE OF o",
-            {"agents": [agent_id for agent_id, _ in wanted], "ids": [ext_id for _, ext_id in wanted]},
+            ([agent_id for agent_id, _ in wanted], [ext_id for _, ext_id in wanted]),
         )
 
 
@@ -114,8 +114,8 @@ def find_kept(tx: Session, table: str, keys: Iterable[Key]) -> dict[Key, Kept]:
             query = f"SELECT ext_id, id, content FROM {table} WHERE agent_id = ? AND ext_id IN (SELECT value FROM json_each(?))"  # noqa: S608
             rows = connection.exec_driver_sql(query, (agent_id, orjson.dumps(ext_ids).decode()))
         else:
-            query = f"SELECT ext_id, id, content FROM {table} WHERE agent_id = %(agent)s AND ext_id = ANY(%(ids)s::text[])"  # noqa: S608
-            rows = connection.exec_driver_sql(query, {"agent": agent_id, "ids": ext_ids})
+            query = f"SELECT ext_id, id, content FROM {table} WHERE agent_id = $1 AND ext_id = ANY($2::text[])"  # noqa: S608
+            rows = connection.exec_driver_sql(query, (agent_id, ext_ids))
         for ext_id, id_, content in rows:
             found[agent_id, ext_id] = Kept(id_, content)
     return found

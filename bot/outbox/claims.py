@@ -87,10 +87,10 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
     plan = Plan([], Counter(), more=len(rows) == most)
     taken: set[str] = set()
     waiting: dict[str, int] = defaultdict(int)
-    begun: list[tuple[OutMessage, Do, Attempt | None]] = []
+    chosen: list[tuple[OutMessage, Do]] = []
     behind = 0
     for row in rows:
-        free = room - len(begun)
+        free = room - len(chosen)
         if free <= 0 or (free <= desk.rhythm.at_once // 4 and row.priority > Priority.CALL):
             plan.more = False  # the last places are kept for calls
             break
@@ -114,8 +114,12 @@ def claim(tx: Session, now: datetime, desk: Desk, room: int) -> Plan:
             row.due_at = at + desk.rhythm.post_every * waiting[row.target]
             waiting[row.target] += 1
             continue
-        begun.append((row, decision.do, _begin(tx, now, desk, row, decision.do)))
+        chosen.append((row, decision.do))
         taken.add(row.target)
+        if row.route == "slack":
+            desk.pacer.posted(row.target, now) if decision.do is Do.POST else desk.pacer.edited(now) if decision.do is Do.EDIT else None
+    tx.flush()  # what has to wait, apart from what begins: rows that change alike are written together
+    begun = [(row, do, _begin(tx, now, desk, row, do)) for row, do in chosen]
     tx.flush()
     plan.jobs += [_job(book, row, do, attempt) for row, do, attempt in begun]
     return plan
@@ -157,8 +161,6 @@ def _begin(tx: Session, now: datetime, desk: Desk, row: OutMessage, do: Do) -> A
     attempt = Attempt(message_id=row.id, rev=row.want_rev, nonce=desk.nonce(), method=method, at=now)
     tx.add(attempt)
     row.lease_by, row.lease_until = desk.holder, now + desk.rhythm.lease
-    if row.route == "slack":
-        desk.pacer.posted(row.target, now) if do is Do.POST else desk.pacer.edited(now) if do is Do.EDIT else None
     return attempt
 
 

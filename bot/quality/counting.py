@@ -172,7 +172,7 @@ def _day_of_bucket(number: int, zone: str) -> str:
     return found
 
 
-_NOTE = {"sqlite": "INSERT INTO additions (body) VALUES (?)", "postgresql": "INSERT INTO additions (body) VALUES (%s)"}
+_NOTE = {"sqlite": "INSERT INTO additions (body) VALUES (?)", "postgresql": "INSERT INTO additions (body) VALUES ($1)"}
 _ADD = "ON CONFLICT ({keys}) DO UPDATE SET n = {table}.n + excluded.n, sum = {table}.sum + excluded.sum"
 _TALLY_KEYS = "agent_id, metric, bucket_at, bin, slot"
 _DAY_KEYS = "agent_id, local_day, metric, bin, slot"
@@ -180,12 +180,12 @@ _ADD_TALLIES, _ADD_DAYS = _ADD.format(keys=_TALLY_KEYS, table="tallies"), _ADD.f
 _TALLIES_HEAD, _DAYS_HEAD = f"INSERT INTO tallies ({_TALLY_KEYS}, n, sum)", f"INSERT INTO days ({_DAY_KEYS}, n, sum)"
 # One JSON text each: psycopg writes it at once, where arrays cost it a microsecond a value.
 _TALLIES_GIVEN = (
-    "SELECT a, m, to_timestamp(t), b, %(slot)s, n, s"
-    " FROM json_to_recordset(%(tallies)s::json) AS r(a bigint, m text, t bigint, b int, n bigint, s bigint)"
+    "SELECT a, m, to_timestamp(t), b, $1::bigint, n, s"
+    " FROM json_to_recordset($2::json) AS r(a bigint, m text, t bigint, b int, n bigint, s bigint)"
 )
 _DAYS_GIVEN = (
-    "SELECT a, d, m, b, %(slot)s, n, s"
-    " FROM json_to_recordset(%(days)s::json) AS r(a bigint, d text, m text, b int, n bigint, s bigint)"
+    "SELECT a, d, m, b, $1::bigint, n, s"
+    " FROM json_to_recordset($3::json) AS r(a bigint, d text, m text, b int, n bigint, s bigint)"
 )
 _BOTH = f"WITH written AS ({_TALLIES_HEAD} {_TALLIES_GIVEN} {_ADD_TALLIES}) {_DAYS_HEAD} {_DAYS_GIVEN} {_ADD_DAYS}"
 
@@ -204,7 +204,7 @@ def _write(tx: Session, tallies: list[tuple[int, str, int, int, int, int]], days
     # Both tables in one statement: a round trip less for every group of events.
     told = [{"a": a, "m": m, "t": number * BUCKET_SECONDS, "b": b, "n": n, "s": total} for a, m, number, b, n, total in tallies]
     by_day = [{"a": a, "d": d, "m": m, "b": b, "n": n, "s": total} for a, d, m, b, n, total in days]
-    connection.exec_driver_sql(_BOTH, {"tallies": orjson.dumps(told).decode(), "days": orjson.dumps(by_day).decode(), "slot": slot})
+    connection.exec_driver_sql(_BOTH, (slot, orjson.dumps(told).decode(), orjson.dumps(by_day).decode()))
 
 
 # Advisory locks (any number of ours, slot): the session that holds one owns that slot.

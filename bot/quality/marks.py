@@ -62,10 +62,10 @@ _IN_JSON = "agent_id IN (SELECT value FROM json_each(?))"
 _KNOWN_SQLITE = f"SELECT count(*) FROM agent_now WHERE {_IN_JSON}"  # noqa: S608 - our own names
 _MARK_SQLITE = f"UPDATE agent_now SET dirty_at = ? WHERE {_UNMARKED.format(now='?', claimed='?')} AND {_IN_JSON}"  # noqa: S608
 _LOCK_POSTGRES = (
-    f"SELECT agent_id, {_UNMARKED.format(now='%(now)s', claimed='%(claimed)s')} FROM agent_now"  # noqa: S608
-    " WHERE agent_id = ANY(%(ids)s) ORDER BY agent_id FOR NO KEY UPDATE"
+    f"SELECT agent_id, {_UNMARKED.format(now='$1', claimed='$2')} FROM agent_now"  # noqa: S608
+    " WHERE agent_id = ANY($3) ORDER BY agent_id FOR NO KEY UPDATE"
 )
-_MARK_POSTGRES = "UPDATE agent_now SET dirty_at = %(now)s WHERE agent_id = ANY(%(ids)s)"
+_MARK_POSTGRES = "UPDATE agent_now SET dirty_at = $1 WHERE agent_id = ANY($2)"
 
 
 def _marked_sqlite(tx: Session, now: datetime, ids: list[int]) -> bool:
@@ -79,13 +79,13 @@ def _marked_sqlite(tx: Session, now: datetime, ids: list[int]) -> bool:
 
 
 def _marked_postgres(tx: Session, now: datetime, ids: list[int]) -> bool:
-    connection, told = tx.connection(), {"now": now, "claimed": now + STILL_CLAIMED, "ids": ids}
-    found = connection.exec_driver_sql(_LOCK_POSTGRES, told).all()
+    connection = tx.connection()
+    found = connection.exec_driver_sql(_LOCK_POSTGRES, (now, now + STILL_CLAIMED, ids)).all()
     if len(found) != len(ids):
         return False
     clean = [agent_id for agent_id, unmarked in found if unmarked]
     if clean:
-        connection.exec_driver_sql(_MARK_POSTGRES, {"now": now, "ids": clean})
+        connection.exec_driver_sql(_MARK_POSTGRES, (now, clean))
     return True
 
 

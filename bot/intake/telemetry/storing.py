@@ -49,7 +49,7 @@ _SPANS_TAIL = "ON CONFLICT (trace_id, span_id) DO UPDATE SET response_id = exclu
 _SAME = "spans.agent_id IS {word} excluded.agent_id OR spans.agent_id IS NULL"  # nobody writes over another agent's span
 _SPANS_SQLITE = _SPANS_TAIL.format(same=_SAME.format(word=""))
 _SPANS_GIVEN = (
-    f"{_SPANS_HEAD} SELECT t, s, a, r, b FROM json_to_recordset(%s::json) AS g(t text, s text, a bigint, r text, b text) "  # noqa: S608 - our own words, here and below
+    f"{_SPANS_HEAD} SELECT t, s, a, r, b FROM json_to_recordset($1::json) AS g(t text, s text, a bigint, r text, b text) "  # noqa: S608 - our own words, here and below
     + _SPANS_TAIL.format(same=_SAME.format(word="NOT DISTINCT FROM"))
 )
 _TRACES_HEAD = "INSERT INTO traces (trace_id, heard_at, due_at, rooted, spans)"
@@ -57,7 +57,7 @@ _TRACES_TAIL = (
     "ON CONFLICT (trace_id) DO UPDATE SET heard_at = excluded.heard_at, spans = traces.spans + excluded.spans, rooted = traces.rooted OR excluded.rooted,"
     " due_at = CASE WHEN traces.rooted THEN excluded.heard_at ELSE excluded.due_at END"
 )
-_TRACES_GIVEN = f"{_TRACES_HEAD} SELECT t, h, d, r, n FROM json_to_recordset(%s::json) AS g(t text, h timestamptz, d timestamptz, r bool, n bigint) {_TRACES_TAIL}"  # noqa: S608
+_TRACES_GIVEN = f"{_TRACES_HEAD} SELECT t, h, d, r, n FROM json_to_recordset($1::json) AS g(t text, h timestamptz, d timestamptz, r bool, n bigint) {_TRACES_TAIL}"  # noqa: S608
 
 
 def _store_spans(tx: Session, now: datetime, spans: dict[tuple[str, str], SpanPart]) -> None:
@@ -82,7 +82,7 @@ def _store_spans(tx: Session, now: datetime, spans: dict[tuple[str, str], SpanPa
 _SCORES_HEAD = "INSERT INTO span_scores (digest, agent_id, trace_id, span_id, response_id, received_at, due_at, body)"
 _SCORES_TAIL = "ON CONFLICT (digest) DO NOTHING"
 _SCORES_GIVEN = (
-    f"{_SCORES_HEAD} SELECT x, a, t, s, r, h, d, b FROM json_to_recordset(%s::json)"  # noqa: S608
+    f"{_SCORES_HEAD} SELECT x, a, t, s, r, h, d, b FROM json_to_recordset($1::json)"  # noqa: S608
     f" AS g(x text, a bigint, t text, s text, r text, h timestamptz, d timestamptz, b text) {_SCORES_TAIL}"
 )
 
