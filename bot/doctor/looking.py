@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,11 +63,20 @@ def look(tx: Session, now: datetime) -> Seen:
         directory=last_sync(tx),
         delivery=mark_of(tx, DELIVERY),
         failed=failed, failed_example=example, overdue=overdue, overdue_since=since,
-        unreached=tuple((row.line(), row.broken) for row in unreached(tx, now) if "left the workspace" not in row.why and "not accepted" not in row.why),
+        unreached=tuple(_unreached(tx, now, held)),
         from_slack=tx.scalars(select(SeenSlack.key).limit(1)).first() is not None,
     )  # fmt: skip
     tx.expunge_all()  # the rows are read on after the look is over
     return seen
+
+
+def _unreached(tx: Session, now: datetime, held: Mapping[int, list[tuple[AgentOwner, Person]]]) -> Iterator[tuple[str, bool]]:
+    """Who cannot be reached and why; what is said of an owner by name already is not said twice."""
+    told = {rows[0][1].name for rows in held.values() if not rows[0][1].active}
+    for row in unreached(tx, now):
+        names = tuple(name for name in row.names if name not in told) if "left the workspace" in row.why else row.names
+        if names and "not accepted" not in row.why:
+            yield replace(row, names=names).line(), row.broken
 
 
 def _places(tx: Session, agents: list[Agent]) -> Iterator[Place]:

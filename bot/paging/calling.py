@@ -25,6 +25,7 @@ from bot.paging.rules import Arrival
 from bot.paging.sparing.holding import hold_before_call
 from bot.paging.viewing import page_view, with_calls
 from bot.paging.watching import messages as watching
+from bot.paging.words.phrases import ways
 from bot.people.quiet_hours import quiet_until
 from bot.routes.words import times_in
 from bot.tables import Agent, Call, Climb, OutMessage, Page, Person, Problem
@@ -143,7 +144,7 @@ def _whom(tx: Session, call: Call) -> str:
 def quiet_note(person: Person, until: datetime, more: Sequence[str]) -> str:
     """That Slack does not ring for somebody called, and what else does."""
     said = f"Slack does not ring for {named(person)} until {when(until)}"
-    return f"{said}: called by {' and '.join(more)} too." if more else f"{said}, and no other route wakes them."
+    return f"{said}: called by {ways(more)} too." if more else f"{said}, and no other route wakes them."
 
 
 def call_person(
@@ -244,12 +245,12 @@ def _settle(tx: Session, now: datetime, call: Call, row: OutMessage, *, down: bo
     if person is not None and route is not None:
         call.state, call.confirm_by = "failed" if arrival is Arrival.FAILED else "late", None
         call_person(tx, now, climb, page, person, route=route, round=call.round, rung=call.rung, role="the next to answer", before=0, links=links)
-        words = f"The call to {name} by {call.route} did not arrive ({_why(arrival, row)}): calling by {route}."
+        words = f"The call to {name} by {ways([call.route])} did not arrive ({_why(arrival, row)}): calling by {ways([route])}."
         showing.add_line(tx, now, page, f"route:{call.id}", Message(words))
         showing.show_page(tx, now, page)
         return
-    other = f"they are called by {' and '.join(alongside)} as well" if alongside else "there is no other route to them"
-    words = f"The call to {name} by {call.route} is not confirmed ({_why(arrival, row)}), and {other}."
+    other = f"they are called by {ways(alongside)} as well" if alongside else "there is no other route to them"
+    words = f"The call to {name} by {ways([call.route])} is not confirmed ({_why(arrival, row)}), and {other}."
     showing.add_line(tx, now, page, f"unreached:{call.id}", Message(words))
     if arrival is Arrival.FAILED:
         call.state, call.confirm_by = "failed", None

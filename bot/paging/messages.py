@@ -26,7 +26,7 @@ from bot.paging.words.calls import channel_call as channel_call
 from bot.paging.words.calls import over_line as over_line
 from bot.paging.words.calls import taken_over as taken_over
 from bot.paging.words.calls import takes_down
-from bot.paging.words.phrases import by_check, light, listed, since, times
+from bot.paging.words.phrases import by_check, light, listed, since, times, ways
 from bot.paging.words.phrases import lead as lead
 from bot.paging.words.phrases import quiet_until as quiet_until
 from bot.paging.words.phrases import span as span
@@ -183,9 +183,13 @@ def _people(page: PageView) -> str:
     if page.lapsed_by and page.lapsed_at:
         told.append(f"{page.lapsed_by} had it until {clock_time(page.lapsed_at)}{'' if page.quiet else '; calling has begun again'}.")
     if page.calls:
-        newest = page.calls[-4:]
-        names = ", ".join(f"{each.name} at {clock_time(each.at)}{'' if each.route == 'slack' else ' by ' + each.route}" for each in newest)
-        before = len(page.calls) - len(newest)
+        # Who is called by several routes at once is called once.
+        at_once: dict[tuple[str, int], list[CallView]] = {}
+        for each in page.calls:
+            at_once.setdefault((each.name, int(each.at.timestamp())), []).append(each)
+        newest = list(at_once.values())[-4:]
+        names = ", ".join(f"{same[0].name} at {clock_time(same[0].at)}{'' if [each.route for each in same] == ['slack'] else ' by ' + ways([each.route for each in same])}" for same in newest)
+        before = len(at_once) - len(newest)
         told.append(f"*Called:* {names}" + (f", and {before} earlier" if before else "") + ".")
     if page.root is not None:
         return " ".join(told)

@@ -132,6 +132,16 @@ async def test_archived_and_unknown_channels_are_told_apart(database_url: str, c
         assert "✗ The channel C0GONE of Support triage is not known to the bot" in said(await examine(t.house), bad=True)
 
 
+async def test_who_left_and_is_only_named_in_a_rotation_is_told_too(database_url: str, clock: MovedClock) -> None:
+    rotations = 'ladders: {standard: [{call: "rotation:web"}, {after: 5m, call: backup}]}\nrotations: {web: {people: [U0DANA, U0OMAR], handover: "mon 09:00", every: 1w, timezone: Europe/Paris, starts: 2026-01-05}}\n'
+    async with well(database_url, clock) as t:
+        await t.apply(rotations + REGISTRY)
+        await t.write(lambda tx: tx.execute(update(Person).where(Person.slack_id.in_(("U0DANA", "U0OMAR"))).values(active=False)))
+        told = said(await examine(t.house), bad=True)
+        assert "✗ Dana Fares: left the workspace, and is still named." in told
+        assert told.count("Omar Nassar") == 1  # as the operations owner
+
+
 async def test_owners_who_cannot_be_reached_are_named_with_their_roles(database_url: str, clock: MovedClock) -> None:
     async with well(database_url, clock) as t:
         def trouble(tx: Session) -> None:

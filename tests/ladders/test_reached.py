@@ -54,7 +54,7 @@ async def test_a_page_in_quiet_hours_goes_to_the_dm_and_by_mail_at_once(database
         assert (await calls(t))[1:] == [("Omar Nassar", "slack"), ("Omar Nassar", "email")]
         assert [mail["to"] for mail in post.seen][-1] == "omar@example.com"
         thread = [message["text"] for message in t.ws.messages("support-ai") if message.get("thread_ts")]
-        assert any("Slack does not ring for Omar Nassar until" in each and "called by email too" in each for each in thread)
+        assert any("Slack does not ring for Omar Nassar until" in each and "called by e-mail too" in each for each in thread)
 
 
 async def test_who_has_no_other_route_is_called_in_the_dm_all_the_same_and_the_thread_says_it(database_url: str, clock: MovedClock) -> None:
@@ -124,7 +124,7 @@ async def test_a_test_of_my_routes_calls_by_each_and_says_which_worked_and_which
         async with town(database_url, clock, AIOPS_SMTP_URL=f"smtp://127.0.0.1:{post.port}", AIOPS_PAGERDUTY_URL=f"http://127.0.0.1:{duty.port}/v2/enqueue") as t:
             await t.apply(registry)
             answer = await t.ws.command("omar", "general", "/aiops", "page test")
-            assert "by Slack and E-mail and Webhook and PagerDuty" in answer.body["text"]
+            assert "by Slack, E-mail, Webhook and PagerDuty" in answer.body["text"]
             await t.settle()
             await t.move(seconds=1)
             told = next(each for each in await dms(t, "omar") if each.startswith("Test of your routes"))

@@ -30,6 +30,13 @@ Runbook: https://example.com/r\
 """)
 
 
+def test_who_is_called_by_several_routes_at_once_is_named_once() -> None:
+    calls = (CallView("Omar", AT), CallView("Omar", AT, "email"), CallView("Omar", AT, "webhook"), CallView("Omar", AT, "pagerduty"), CallView("Maya", AT), CallView("Lea", AT + timedelta(minutes=1), "email"))
+    told = messages.page_message(replace(PAGE, calls=calls), place="channel").text
+    at, later = (f"<!date^{int(each.timestamp())}^{{time}}|{each:%H:%M} UTC>" for each in (AT, AT + timedelta(minutes=1)))
+    assert f"*Called:* Omar at {at} by Slack, e-mail, webhook and PagerDuty, Maya at {at}, Lea at {later} by e-mail." in told
+
+
 def test_what_a_page_says_once_somebody_has_it_and_once_it_is_over() -> None:
     has = replace(PAGE, acked_by="Lea", acked_at=AT + timedelta(minutes=11), took=True)
     assert messages.page_message(has, place="dm").text == snapshot("""\

@@ -206,7 +206,7 @@ def test_a_call_slack_does_not_confirm_in_time_goes_to_the_next_route(world: Wor
     assert world.row("call:1:1:0:2:pagerduty").target == "key-1"
     world.accepts = lambda row: True
     world.settle()
-    assert any("did not arrive (no confirmation in time): calling by pagerduty." in line for line in world.lines(PAGE))
+    assert any("did not arrive (no confirmation in time): calling by PagerDuty." in line for line in world.lines(PAGE))
     world.press("omar", "paging.acknowledge", "page:1")
     assert world.row("call:1:1:0:2:pagerduty").want["acked"] is True  # PagerDuty hears that somebody has it
     assert not world.row("call:1:1:0:2:pagerduty").gone

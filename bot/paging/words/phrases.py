@@ -10,6 +10,7 @@ from bot.blocks import clip, clock_time, escape, when
 from bot.paging.words.views import PageView, ProblemView
 
 LISTED = 12  # names listed before the rest is a count
+_WAYS = {"slack": "Slack", "email": "e-mail", "webhook": "webhook", "pagerduty": "PagerDuty"}
 
 
 def lead(page: PageView) -> str:
@@ -35,6 +36,11 @@ def listed(names: Sequence[str], count: int) -> str:
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def ways(routes: Sequence[str]) -> str:
+    """Routes by the names people know them by: `Slack, e-mail and PagerDuty`."""
+    return listed([_WAYS.get(each, each) for each in routes], len(routes))
 
 
 def since(problem: ProblemView) -> str:
