@@ -73,7 +73,7 @@ def full_lines(report: Report) -> list[str]:
     for incident in report.incidents:
         lines.append(f"Incident: {escape(clip(incident, 200))}")
     lines.append(f"Hand-offs: {escape(report.handing)}" if report.handing else "")
-    lines += [escape(clip(words, 400)) for words in report.few]
+    lines += [escape(clip(words, 500)) for words in report.few]
     lines += [f"Quiet: {escape(clip(words, 250))}" for words in report.quiet]
     lines.append(owner_line(report))
     return [line for line in lines if line]

@@ -30,7 +30,7 @@ from bot.quality.changes import changes_of
 from bot.quality.drift.messages import few_lines, offered
 from bot.quality.drift.reading import watched_of
 from bot.quality.reading import Totals, score_from, totals_of
-from bot.quality.rules import DEFAULT_TARGET, TRAILING
+from bot.quality.rules import DEFAULT_TARGET, TRAILING, Verdict
 from bot.quiet.messages import plain_cover
 from bot.quiet.reading import covers_of_agents
 from bot.requests.figures import rate_lines
@@ -112,6 +112,9 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         baseline = baselines.get((agent.id, source))
         last = (row.last_output_at or row.last_run_at) if row is not None else None
         names = owners[agent.id]
+        # Where nothing comes, no number of judges would help.
+        at_rest = agent.id in retired or (row is not None and row.verdict in (Verdict.SILENT, Verdict.PAUSED))
+        few = [] if at_rest else few_lines(watched[agent.id])
         reports.append(
             Report(
                 agent_id=agent.id,
@@ -148,8 +151,8 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
                 operations=_asked(names.operations),
                 asked=_asked(_who_is_asked(tx, now, names, away)) if agent.id not in retired else None,
                 blind=tuple(blind.get(agent.id, ())) if agent.id not in retired else (),
-                few=tuple(few_lines(watched[agent.id])),
-                sample=offered(watched[agent.id]) if agent.id not in retired and few_lines(watched[agent.id]) else 0,
+                few=tuple(few),
+                sample=offered(watched[agent.id]) if few else 0,
                 quiet=tuple(_most(quiet.get(agent.id, []), 3)),
                 handing=handing.get(agent.id, ""),
                 unconfirmed=tuple(f"{ROLE_WORDS[each.role]} {each.name}" for each in (names.business, names.operations) if each and not each.confirmed and agent.id not in retired),

@@ -274,7 +274,7 @@ def test_too_few_judgements_are_said_with_how_many_it_takes_and_how_to_get_them(
         assert few_lines(watched_of(tx, now, [agent])[agent.id]) == [said]
         assert f"within 7 days it takes about {source.reach.needed} a day" in said
         # Nobody owns it, so nobody is there to be asked: that is said, and nothing is offered.
-        assert "there is nobody to ask: name people under `reviews: {reviewers: [...]}`" in said
+        assert "there is nobody to ask: name reviewers in aiops.yml" in said
         assert offered(watched_of(tx, now, [agent])[agent.id]) == 0
         plan = tx.execute(text("EXPLAIN " + ("QUERY PLAN " if db.is_sqlite else "") + "SELECT agent_id, source FROM observations WHERE observations.settled IS FALSE AND settles_at <= '2026-11-20' ORDER BY settles_at LIMIT 1000")).all()
         if db.is_sqlite:

@@ -67,12 +67,17 @@ def said(room: Room, made: float, **more: int) -> str:
 
 
 def test_each_way_to_more_judgements_and_each_limit_is_said_in_words() -> None:
-    assert said(Room(4, 10, 40), 100).endswith("Sampling 29 a day for review instead of 5 would do: an owner may ask for them with a press (`/aiops baseline triage`), or for good `reviews: {per_day: 29}` in its entry of aiops.yml")
-    assert "its 2 reviewers are asked 10 a day each at most, over all their agents; judging 16 a day would notice it in about 11 days" in said(Room(2, 10, 16.7), 100)
-    assert "its reviewer is asked 10 a day at most, over all their agents. Name more people under" in said(Room(1, 10, 4), 100)
+    assert said(Room(4, 10, 40), 100).endswith("Sampling 29 a day for review instead of 5 would do: an owner may ask for that with a press (`/aiops baseline triage`), or `reviews: {per_day: 29}` in aiops.yml does it for good")
+    assert said(Room(2, 10, 16.7), 100).endswith(
+        "That is a sample of 29 a day, and its 2 reviewers are asked 10 a day each at most, over all their agents; 16 can be had, which would make it about 11 days: "
+        "an owner may ask for that with a press (`/aiops baseline triage`). More take more reviewers in aiops.yml"
+    )
+    assert "and its reviewer is asked 10 a day at most, over all their agents, which they are already: name more reviewers in aiops.yml" in said(Room(1, 10, 4), 100)
+    assert "it makes about 11 a working day; judging 11 can be had, which would make it about" in said(Room(4, 10, 40), 8)
     assert "it makes about 2.8 a working day, which are sampled already: people cannot notice it sooner" in said(Room(4, 10, 40), 2)
     assert "Nobody is asked to judge its outputs, because aiops.yml says `reviews: {per_day: 0}`" in said(Room(4, 10, 40), 100, registry=0)
     assert "let evaluations judge every output" in said(Room(90, 10, 900), 900, needed=190)
+    assert all(len(said(*each)) < 500 for each in ((Room(4, 10, 40), 100), (Room(2, 10, 16.7), 100), (Room(4, 10, 40), 8)))  # whole in a digest
 
 
 def with_few_judgements(db: Database, now: datetime) -> tuple[int, int]:

@@ -156,6 +156,18 @@ async def test_too_few_ratings_are_answered_by_an_owner_who_asks_for_more_for_fo
         told = [(each.action, each.came_from) for each in await t.read(lambda tx: tx.scalars(select(Decision).where(Decision.action.like("reviews.%")).order_by(Decision.id)).all())]
         assert told == [("reviews.more", "slack"), ("reviews.as_before", "slack"), ("reviews.more", "cli"), ("reviews.more", "cli"), ("reviews.as_before", "file")]
 
+        # The morning's summary says it too, whole, with the press.
+        await t.post(*[{**each, "id": f"again-{each['id']}"} for each in rated(t, 0.1, 30, 0)])
+        await t.move(hours=24)
+        newest = [each for each in t.ws.messages("support-ai") if "Daily health" in json.dumps(each)][-1]
+        assert "drift.sample" not in json.dumps(newest)  # nothing has come for a day: no number of judges would help
+        await t.apply(quiet.replace("reviews:", "expect_every: 9d\n    reviews:"))
+        await t.move(hours=24)
+        newest = [each for each in t.ws.messages("support-ai") if "Daily health" in json.dumps(each)][-1]
+        few = next(block for block in newest["blocks"] if "a press (`/aiops baseline support-triage`)" in json.dumps(block))
+        assert few["accessory"]["action_id"] == "drift.sample"
+        assert "…" not in few["text"]["text"]
+
 
 def pressable(message: dict[str, Any]) -> dict[str, str]:
     """The buttons of a message, by action."""

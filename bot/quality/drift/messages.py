@@ -142,33 +142,35 @@ def sampled_words(sampling: Sampling) -> str:
 
 
 def remedy_words(source: Source, sampling: Sampling) -> str:
-    """What to do about too few judgements: a press by an owner where people can be asked for more, and the exact line of the registry."""
+    """What to do about too few judgements: a press by an owner where people can be asked for more, and what the registry would have to say."""
     if source.source != "people" or source.offer is None:
         return f"Report more {source.source} to see it sooner"
     offer = source.offer
-    line = f"`reviews: {{per_day: {offer.wanted}}}`"
-    takes = f"That takes a sample of {offer.wanted} a day"
-    press = f"an owner may ask for {'them' if offer.lacking == Lacking.NOTHING else 'these'} with a press (`/aiops baseline {sampling.slug}`)"
-    sooner = f"; judging {offer.number} a day would notice it in about {plural(round(offer.days), 'day')}, and {press}" if offer.number and offer.days is not None else ""
-    each = room_words(offer.room)
+    line, takes = f"`reviews: {{per_day: {offer.wanted}}}`", f"That is a sample of {offer.wanted} a day"
+    press = f"an owner may ask for that with a press (`/aiops baseline {sampling.slug}`)"
+    sooner = f", which would make it about {plural(round(offer.days), 'day')}: {press}" if offer.number and offer.days is not None else ""
     match offer.lacking:
         case Lacking.ON_PURPOSE:
-            return f"Nobody is asked to judge its outputs, because aiops.yml says `reviews: {{per_day: 0}}`; {line} in its entry there would ask people"
+            return f"Nobody is asked to judge its outputs, because aiops.yml says `reviews: {{per_day: 0}}`; {line} there would ask people"
         case Lacking.TOO_MANY:
             return "That is more than people can be asked to judge: let evaluations judge every output beside them"
         case Lacking.NOBODY:
-            return f"{takes}, and there is nobody to ask: name people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml"
+            return f"{takes}, and there is nobody to ask: name reviewers in aiops.yml"
+        case Lacking.REVIEWERS if sooner:
+            return f"{takes}, and {room_words(offer.room)}; {offer.number} can be had{sooner}. More take more reviewers in aiops.yml"
         case Lacking.REVIEWERS:
-            return f"{takes}, and {each}{sooner}. Name more people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml"
+            return f"{takes}, and {room_words(offer.room)}, which they are already: name more reviewers in aiops.yml"
+        case Lacking.OUTPUTS if sooner:
+            return f"{takes}, and it makes about {_rate(offer.made)} a working day; judging {offer.number} can be had{sooner}"
         case Lacking.OUTPUTS:
-            return f"{takes}, and it makes about {_rate(offer.made)} a working day{sooner or ', which are sampled already: people cannot notice it sooner'}"
+            return f"{takes}, and it makes about {_rate(offer.made)} a working day, which are sampled already: people cannot notice it sooner"
         case _:
-            return f"Sampling {offer.number} a day for review instead of {sampling.registry} would do: {press}, or for good {line} in its entry of aiops.yml"
+            return f"Sampling {offer.number} a day for review instead of {sampling.registry} would do: {press}, or {line} in aiops.yml does it for good"
 
 
 def room_words(room: Room) -> str:
     """`its 2 reviewers are asked 10 a day each at most, over all their agents`."""
-    return f"{'its reviewer is' if room.people == 1 else f'its {room.people} reviewers are'} asked {room.each} a day{'' if room.people == 1 else ' each'} at most, over all their agents"
+    return f"its {'reviewer is' if room.people == 1 else f'{room.people} reviewers are'} asked {room.each} a day{'' if room.people == 1 else ' each'} at most, over all their agents"
 
 
 def too_few(source: Source) -> bool:
@@ -217,7 +219,7 @@ def drift_lines(watched: Watched) -> list[str]:
 
 def few_lines(watched: Watched) -> list[str]:
     """For digests and `aiops plan`: sources where a drop would go unnoticed for more than a week, unless another one sees it in time."""
-    told = [each for each in watched.sources if too_few(each)]
+    told = [each for each in watched.sources if too_few(each) and each.change is None]
     return [] if any(each.reach is not None and each.reach.enough for each in watched.sources) else [reach_words(each, watched.sampling) for each in told[:1]]
 
 
@@ -286,9 +288,9 @@ def sampled(name: str, watched: Watched, room: Room, *, new: bool) -> Message:
 
 def _reaching(sampling: Sampling, room: Room) -> str:
     if not room.people:
-        return " But there is nobody to ask: name people under `reviews: {reviewers: [...]}` in its entry of aiops.yml."
+        return " But there is nobody to ask: name reviewers in aiops.yml."
     if room.outputs + 0.01 < sampling.per_day:
-        return f" But {room_words(room)}, so only about {max(int(room.outputs + 0.01), 1)} of them reach anybody: name more people under `reviews: {{reviewers: [...]}}` in its entry of aiops.yml."
+        return f" But {room_words(room)}, so only about {max(int(room.outputs + 0.01), 1)} of them reach anybody: name more reviewers in aiops.yml."
     return f" {'Its reviewer finds' if room.people == 1 else f'Its {room.people} reviewers find'} them in their list of the morning."
 
 

@@ -58,7 +58,7 @@ def watched_of(tx: Session, now: datetime, agents: Iterable[Agent], drop: float 
             watch = _watch_of(each, baselines.get((agent_id, each.source)))
             source = _source(tx, now, agent, each, sources, baselines.get((agent_id, each.source)), changes.get((agent_id, each.source)), names, drop, watch)
             told.append(source)
-            if source.source == "people" and watch is not None and source.reach is not None and too_few(source) and not samplings[agent_id].until:
+            if source.source == "people" and watch is not None and source.reach is not None and too_few(source) and source.change is None and not samplings[agent_id].until:
                 few.append(_Few(agent, len(told) - 1, source.reach, watch, sources))
         found[agent_id] = Watched(agent.name, agent.slug, agent.zone, samplings[agent_id].per_day, tuple(told), samplings[agent_id])
     for late, offer in _offers(tx, now, few, samplings, drop):
