@@ -38,6 +38,7 @@ from bot.tables import Agent, AgentNow, Baseline, Check, Incident, Problem
 
 RETIRED_TOLD = timedelta(days=7)  # so long a summary still says that an agent retired
 MOST_CHANGES = 5  # per agent: more are counted
+LATE = timedelta(days=3)  # before the last digest, within which a change may have happened that was heard of after it
 
 
 def hours_of(workspace: WorkspaceSpec, zones: Collection[str] = ()) -> Hours:
@@ -95,6 +96,9 @@ def reports_of(tx: Session, now: datetime, agents: Sequence[Agent], covers_from:
         for incident in tx.scalars(select(Incident).where(Incident.agent_id.in_(part), Incident.state == "open").order_by(Incident.opened_at)):
             incidents[incident.agent_id].append(f"{incident.title}, since {local_words(incident.opened_at, now, zones[incident.agent_id])}")
         calling.update(tx.scalars(on_pages(unanswered=True).with_only_columns(Problem.agent_id).where(Problem.agent_id.in_(part))))
+        # Some agents report by the hour or the day: what changed shortly before the last digest, and was heard of after it, stands in this one.
+        for agent_id, changed in changes_of(tx, part, since - LATE, since).items():
+            changes[agent_id] += [each.words for each in changed if each.heard_at is not None and each.heard_at >= since]
         for agent_id, changed in changes_of(tx, part, since, now).items():
             changes[agent_id] += [each.words for each in changed]
         blind.update(blind_checks(tx, now, part))

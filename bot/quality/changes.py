@@ -26,6 +26,7 @@ class Changed:
     version: str
     announced: bool
     note: str = ""
+    heard_at: datetime | None = None  # when we were told
 
     @property
     def words(self) -> str:
@@ -40,7 +41,7 @@ def changes_between(tx: Session, agent_id: int, first: datetime, last: datetime)
 def changes_of(tx: Session, agent_ids: Collection[int], first: datetime, last: datetime) -> dict[int, list[Changed]]:
     """The same for several agents."""
     wanted = (Change.agent_id.in_(agent_ids), Change.occurred_at < last)
-    columns = (Change.agent_id, Change.input, Change.version, Change.occurred_at, Change.content, Change.note)
+    columns = (Change.agent_id, Change.input, Change.version, Change.occurred_at, Change.content, Change.note, Change.received_at)
     rows = tx.execute(select(*columns).where(*wanted, Change.occurred_at >= first).order_by(Change.occurred_at, Change.id).limit(MOST * len(agent_ids))).all()
     seen = {(row.agent_id, row.input) for row in rows if row.content == SEEN}
     if not rows:
@@ -59,9 +60,9 @@ def changes_of(tx: Session, agent_ids: Collection[int], first: datetime, last: d
     found: dict[int, list[Changed]] = defaultdict(list)
     for row in rows:
         if row.content != SEEN:
-            found[row.agent_id].append(Changed(row.occurred_at, row.input, row.version, True, row.note or ""))
+            found[row.agent_id].append(Changed(row.occurred_at, row.input, row.version, True, row.note or "", row.received_at))
         elif row.occurred_at > begins[row.agent_id, row.input]:
             announcement = told.get((row.agent_id, row.version))
             if announcement is None or announcement < first:  # else the announcement itself stands in these days
-                found[row.agent_id].append(Changed(row.occurred_at, row.input, row.version, announcement is not None, row.note or ""))
+                found[row.agent_id].append(Changed(row.occurred_at, row.input, row.version, announcement is not None, row.note or "", row.received_at))
     return found

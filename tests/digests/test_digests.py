@@ -324,3 +324,21 @@ def test_restricted_texts_and_the_split_of_a_few_votes_never_stand_in_the_thread
     assert "Timeout after 30 s" not in wants
     assert "kept out of Slack by the registry" in wants
     assert "0% good of" not in wants
+
+
+def test_a_change_heard_of_late_stands_in_the_next_summary_once(fleet: Database) -> None:
+    morning(fleet)
+    with fleet.transaction() as tx:
+        agent = scene.find_agent(tx, "support-triage")
+        heard = FRIDAY + timedelta(minutes=20)
+        for number, (before, version) in enumerate(((timedelta(minutes=30), "gpt-5"), (timedelta(days=9), "gpt-3"))):
+            tx.add(Change(agent_id=agent.id, ext_id=f"late{number}", occurred_at=FRIDAY - before, received_at=heard, content="", input="model", version=version))
+    monday = FRIDAY + timedelta(days=3)
+    said = []
+    for day in (monday, monday + timedelta(days=1)):
+        morning(fleet, day)
+        with fleet.reading() as tx:
+            newest = tx.scalars(select(Digest).where(Digest.channel_id == "C0SUPPORT").order_by(Digest.id.desc())).first()
+            assert newest is not None
+            said.append({each["slug"]: each["changes"] for each in newest.content["reports"]}["support-triage"])
+    assert [list(each) for each in said] == [["model gpt-5"], []]
