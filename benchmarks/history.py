@@ -94,6 +94,7 @@ def looks() -> dict[str, Callable[[Session], Any]]:
         "digest of 10 agents": lambda tx: preview(tx, NOW, "C07"),
         "Home, owner of all": at_home(2),
         "Home, staff": at_home(3),
+        "Home, lead": at_home(4),
         "sprint, fleet": lambda tx: sprint_of_fleet(tx),
     }
 

@@ -306,7 +306,7 @@ class House:
             busy = False
             for flow in flows:
                 if isinstance(flow, When):
-                    if not await self.lanes.read(partial(flow.waits, now=now)):
+                    if not await self.lanes.glance(partial(flow.waits, now=now)):
                         continue
                     flow = flow.flow
                 busy = await self.lanes.write(partial(flow, now=now), urgency=urgency) or busy
@@ -318,7 +318,7 @@ class House:
         """When the first row is due, asked beside the writers."""
 
         async def due(now: datetime) -> datetime | None:
-            return await self.lanes.read(partial(look, now=now))
+            return await self.lanes.glance(partial(look, now=now))
 
         return due
 

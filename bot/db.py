@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -52,6 +53,7 @@ class Database:
         self.looking = self._sqlite_engine(pool_size, "BEGIN", cache=4) if self.is_sqlite else self.engine
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._looks = sessionmaker(self.looking, expire_on_commit=False)
+        self._glances = self._looks if self.is_sqlite else sessionmaker(self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
 
     def _sqlite_engine(self, pool_size: int, begin: str, *, cache: int) -> Engine:
         """`begin` takes the write lock at once, or two readers that turn writers deadlock each other; `cache` is MB a connection."""
@@ -126,15 +128,13 @@ class Database:
             for name in wakes | tx.info.get(_WAKES_HERE, set()):
                 self.on_wake(name)
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Look at one consistent state; nothing written here is kept."""
-        with self._looks() as tx:
-            try:
-                yield tx
-            finally:
-                tx.expunge_all()  # what was loaded stays readable: a rollback would expire it
-                tx.rollback()
+    def reading(self) -> AbstractContextManager[Session]:
+        """Look at what is committed; nothing written here is kept."""
+        return _looking(self._looks)
+
+    def glancing(self) -> AbstractContextManager[Session]:
+        """Ask one question, such as whether any row is due. On PostgreSQL without a transaction around it, which would make one way to the server three."""
+        return _looking(self._glances)
 
     def hold(self) -> None:
         """Become the one writing process of this SQLite file; raises DatabaseInUse. PostgreSQL needs none."""
@@ -179,6 +179,16 @@ class Database:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+@contextlib.contextmanager
+def _looking(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    with sessions() as tx:
+        try:
+            yield tx
+        finally:
+            tx.expunge_all()  # what was loaded stays readable: a rollback would expire it
+            tx.rollback()
 
 
 def wake(tx: Session, loop: str, *, here: bool = False) -> None:

@@ -8,6 +8,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -76,9 +77,15 @@ class Lanes:
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Look, in a transaction that is never committed."""
+        return await self._look(self.db.reading, work)
 
+    async def glance(self, work: Callable[[Session], T]) -> T:
+        """Ask one question: what loops do all day long."""
+        return await self._look(self.db.glancing, work)
+
+    async def _look(self, open: Callable[[], AbstractContextManager[Session]], work: Callable[[Session], T]) -> T:
         def looking() -> T:
-            with self.db.reading() as tx:
+            with open() as tx:
                 return work(tx)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, looking)

@@ -134,7 +134,7 @@ class Delivery:
     async def _claim(self, now: datetime) -> Plan:
         room = self.rhythm.at_once - len(self._tasks)
         self.desk.slack_held = self.hold.holds
-        if not self._tasks and not await self.lanes.read(lambda tx: is_due(tx, now)):
+        if not self._tasks and not await self.lanes.glance(lambda tx: is_due(tx, now)):
             return Plan()
 
         def work(tx: Session) -> tuple[int | None, Plan]:
@@ -246,7 +246,7 @@ class Delivery:
     async def _probe(self, now: datetime) -> None:
         """While everything is held: ask whether Slack knows us again. The other routes do not wait for the answer."""
         if self.slack is not None and not self.hold.holds:
-            state, error = await self.lanes.read(_written_down)
+            state, error = await self.lanes.glance(_written_down)
             self.hold.told(state, error, now)
         if self.slack is None or self._asking or not self.hold.holds or self.hold.next_at is None or now < self.hold.next_at:
             return
