@@ -73,8 +73,10 @@ def sample_more(tx: Session, now: datetime, agent: Agent, number: int, *, person
     before = sampling_of(tx, now, agent)
     if before.registry == 0:
         raise ValueError(f"people are not asked to judge outputs of {agent.name}: aiops.yml says `reviews: {{per_day: 0}}`, and is changed there")
-    if not before.registry < number <= MOST_REVIEWS:
-        raise ValueError(f"{number} is not between {before.registry + 1}, which is more than aiops.yml says, and {MOST_REVIEWS}, the most that may be asked for")
+    if number <= before.registry:
+        raise ValueError(f"{number} a day is no more than the {before.registry} that aiops.yml asks for")
+    if number > MOST_REVIEWS:
+        raise ValueError(f"{number} a day is more than the {MOST_REVIEWS} that people may be asked for")
     if before.until and before.per_day == number:
         return before, False
     until = day_before(local_day(now, agent.zone), -SAMPLED_FOR)

@@ -131,8 +131,8 @@ def test_undone_or_overruled_by_the_registry_it_ends_and_does_not_come_back(db: 
         agent.spec = {**agent.spec, "reviews": {"per_day": 7}}
         tx.flush()
         assert samplings_of(tx, FRIDAY, [agent])[agent.id] == Sampling("agent-0", 7, 7)
-    for number in (0, 7, 201):
-        with db.transaction() as tx, pytest.raises(ValueError, match=f"{number} is not between 8"):
+    for number, why in ((0, "no more than the 7"), (7, "no more than the 7"), (201, "more than the 200")):
+        with db.transaction() as tx, pytest.raises(ValueError, match=f"{number} a day is {why}"):
             sample_more(tx, FRIDAY, tx.scalars(select(Agent)).one(), number, person_id=omar)
     with db.transaction() as tx:
         agent = tx.scalars(select(Agent)).one()
