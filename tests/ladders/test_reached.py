@@ -204,6 +204,22 @@ async def test_an_owner_who_left_is_reported_once_to_the_business_owner_and_ends
         assert await t.read(lambda tx: tx.scalars(select(Decision.action).where(Decision.action == "person.left")).all()) == ["person.left"]
 
 
+async def test_who_leaves_while_they_have_a_page_has_it_no_longer(database_url: str, clock: MovedClock) -> None:
+    async with town(database_url, clock) as t:
+        await t.apply()
+        await t.post(t.event("run", "r1", status="failed"))
+        await t.settle()
+        await t.ws.command("omar", "support-ai", "/aiops", "page ack 1")
+        await t.settle()
+        t.ws.change_person("omar", deleted=True)
+        await t.move(seconds=61)
+        root = next(message for message in t.ws.messages("support-ai") if "PAGE Support triage" in message["text"])
+        thread = [message["text"] for message in t.ws.thread("support-ai", root["ts"])]
+        assert any("Omar Nassar had it, and left the workspace. The problem is still there, so calling begins again" in each for each in thread)
+        await t.settle()
+        assert any("You are called as backup" in message["text"] for message in t.ws.dm("lea"))  # the departed owner's rung is passed over at once
+
+
 async def test_where_the_business_owner_left_the_leads_are_told(database_url: str, clock: MovedClock) -> None:
     async with town(database_url, clock) as t:
         await t.apply()

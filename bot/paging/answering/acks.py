@@ -100,6 +100,16 @@ def acks_step(tx: Session, now: datetime) -> bool:
     return bool(pages)
 
 
+def release_departed(tx: Session, now: datetime) -> bool:
+    """Who had a page and left the workspace has it no longer: calling begins again at once. Says whether there was one."""
+    held = select(Page).join(Person, Person.id == Page.acked_by).where(Page.resolved_at.is_(None), Page.ack_until > now, Person.active.is_(False)).limit(BATCH)
+    pages = tx.scalars(held.with_for_update(of=Page, skip_locked=True, key_share=True)).all()
+    for page in pages:
+        with alone(tx, "a page of somebody who left could not be released", page=page.id):
+            _lapse(tx, now, page)
+    return bool(pages)
+
+
 def _move_on(tx: Session, now: datetime, page: Page) -> None:
     if page.resolved_at is not None or page.acked_by is None or page.ack_until is None:
         page.ack_due_at = None
@@ -123,8 +133,8 @@ def _warn(tx: Session, now: datetime, page: Page) -> None:
 def _lapse(tx: Session, now: datetime, page: Page) -> None:
     """Nobody said that they are still on it: calling begins again, and says so."""
     person = tx.get_one(Person, page.acked_by)
-    how = "snoozed it until now" if page.snoozed else "had it, and did not say that they are still on it"
-    _end_warning(tx, now, page, "The time is over, and calling has begun again.")
+    how = "had it, and left the workspace" if not person.active else "snoozed it until now" if page.snoozed else "had it, and did not say that they are still on it"
+    _end_warning(tx, now, page, "The time is over, and calling has begun again." if person.active else "Calling has begun again.")
     page.lapsed_by, page.lapsed_at = person.id, now
     let_go(page)
     if page.quiet_until is None:

@@ -25,6 +25,7 @@ from bot.marks import hold_mark
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import showing
+from bot.paging.answering.acks import release_departed
 from bot.paging.calling import Links
 from bot.paging.watching import mending, messages
 from bot.paging.watching.mending import KEEPS_FAILING, SOON
@@ -75,6 +76,7 @@ def audit_step(tx: Session, now: datetime, links: Links | None = None) -> bool:
     last = datetime.fromisoformat(mark.value["at"]) if mark.value.get("at") else None
     if last is not None and last <= now < last + EVERY:
         return False
+    release_departed(tx, now)
     repairs = [repair for fault, seek, mend in LOOKS for repair in _look(tx, now, fault, seek, mend, links)]
     counts = Counter(mark.value.get("repairs") or {})
     counts.update(repair.fault.name.lower() for repair in repairs)
