@@ -55,6 +55,8 @@ def words_oncall(tx: Session, press: Press) -> Answer:
             return Tell(messages.standings([]))
         return Tell(Message(f"Which rotation? {', '.join(f'`{escape(each)}`' for each in list(known)[:20])}"))
     _require(tx, press, name)
+    if rest and (verb in ("undo", "swap") or (verb == "take" and _names_another(rest, press))):
+        return Tell(Message(f"There is no rotation “{escape(rest[0][:60])}”. I know {', '.join(f'`{escape(each)}`' for each in list(known)[:10])}."))
     if verb == "swap":
         return _form(tx, press, name)
     if verb == "undo":
@@ -123,6 +125,12 @@ def press_undo(tx: Session, press: Press) -> Answer:
     told = outbox.receipt(tx, _given_key(shift))
     in_its_dm = told is not None and told.ts == press.message_ts  # that message is edited
     return Quiet() if in_its_dm else Tell(_all(tx, press), replace=True)
+
+
+def _names_another(rest: tuple[str, ...], press: Press) -> bool:
+    """Whether the first word is no part of the time: it was meant as a rotation, and there is none of that name."""
+    zone = press.actor.zone or "UTC"
+    return len(rest) > 1 and parse_span(" ".join(rest), press.now, zone) is None and parse_span(" ".join(rest[1:]), press.now, zone) is not None
 
 
 def _undo_newest(tx: Session, press: Press, name: str) -> Answer:

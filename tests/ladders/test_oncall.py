@@ -172,6 +172,8 @@ async def test_somebody_outside_the_rotation_may_look_and_change_nothing_and_a_l
         assert "Lea Khoury is on call for night-watch from now" in (await say(t, "hala", "oncall give night-watch <@U0LEA|lea> until 20:00"))["text"]
         assert "There is no rotation" in (await say(t, "hala", "oncall day-watch"))["text"]
         assert "I did not understand" in (await say(t, "hala", "oncall take night-watch whenever"))["text"]
+        for words in ("oncall take day-watch until 18:00", "oncall undo day-watch"):
+            assert "There is no rotation “day-watch”. I know `night-watch`." in (await say(t, "hala", words))["text"]
         assert "two months" in (await say(t, "hala", "oncall take night-watch until 2027-10-01"))["text"]
 
 
