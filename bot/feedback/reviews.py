@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import ColumnElement, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of, workspace_of
@@ -16,7 +16,7 @@ from bot.calendars import at_local, day_bounds, is_working_day, local_day, next_
 from bot.db import wake
 from bot.feedback.messages import review_message
 from bot.feedback.reading import last_of, review_day, reviews_for
-from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, share_of
+from bot.feedback.rules import REVIEWS_BEFORE, deal, draw, may_show_text, share_of
 from bot.outbox import flows as outbox
 from bot.people.flows import is_away
 from bot.quality.flows import mark_dirty, reobserve
@@ -153,7 +153,7 @@ def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) 
     frame: dict[str, list[int]] = {}
     days: dict[int, str] = {}
     columns = select(Output.id, Output.kind, Output.local_day).outerjoin(Drawn, Drawn.output_id == Output.id)
-    outputs = columns.where(Output.agent_id == agent.id, Output.occurred_at >= start, Output.occurred_at < end, Output.known, Drawn.id.is_(None))
+    outputs = columns.where(Output.agent_id == agent.id, Output.occurred_at >= start, Output.occurred_at < end, Output.known, Drawn.id.is_(None), _can_be_seen(agent))
     for output_id, kind, day in tx.execute(outputs):
         frame.setdefault(kind, []).append(output_id)
         days[output_id] = day
@@ -162,6 +162,12 @@ def _sample(tx: Session, now: datetime, agent: Agent, workspace: WorkspaceSpec) 
         tx.add(Drawn(agent_id=agent.id, output_id=each.output_id, local_day=today, output_day=days[each.output_id], **of))
     tx.flush()
     return list(tx.scalars(kept))
+
+
+def _can_be_seen(agent: Agent) -> ColumnElement[bool]:
+    """What a reviewer can look at: its text where the registry lets that be shown, its address, or its place in Slack. Nobody is asked to judge blindly."""
+    elsewhere = Output.url.is_not(None) | Output.slack_ts.is_not(None)
+    return elsewhere | (Output.text != "") if may_show_text(spec_of(agent)) else elsewhere
 
 
 def _last_working_day(today: date, workspace: WorkspaceSpec) -> date:

@@ -13,7 +13,7 @@ from bot.outbox import flows as outbox
 from bot.people.flows import Refused
 from bot.quality import reading as quality
 from bot.surface.press import Quiet, Tell
-from bot.tables import Absence, Agent, Output, Person, Registry, Review, ReviewTimer, Vote
+from bot.tables import Absence, Agent, Drawn, Output, Person, Registry, Review, ReviewTimer, Vote
 from tests.feedback.scene import make_agent, make_output, make_person, own, press, rate
 
 FRIDAY = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -78,6 +78,29 @@ def test_the_workspace_may_ask_for_less(db: Database, clock: MovedClock) -> None
         tx.add(Registry(at=FRIDAY, by="x", digest="", document={"workspace": {"reviews_per_person": 2}}, agents=[]))
     step(db, MONDAY)
     assert asked(db, omar) == 2
+
+
+def test_nobody_is_asked_to_judge_what_they_may_not_see(db: Database, clock: MovedClock) -> None:
+    fleet(db, outputs=30, data={"class": "restricted"})
+    with db.transaction() as tx:
+        linked = list(tx.scalars(select(Output).order_by(Output.id).limit(3)))
+        linked[0].url, linked[1].url = "https://example.com/1", "https://example.com/2"
+        linked[2].channel_id, linked[2].slack_ts = "C0SUPPORT", "1.000001"
+        ids = {each.id for each in linked}
+    step(db, MONDAY)
+    with db.reading() as tx:
+        assert set(tx.scalars(select(Review.output_id))) == ids
+        assert set(tx.scalars(select(Drawn.population))) == {3}  # it speaks for no more than could be drawn
+
+
+def test_an_output_without_a_text_is_not_drawn_either(db: Database, clock: MovedClock) -> None:
+    fleet(db, outputs=4)
+    with db.transaction() as tx:
+        first, second = tx.scalars(select(Output).order_by(Output.id).limit(2))
+        first.text, second.text = None, ""
+    step(db, MONDAY)
+    with db.reading() as tx:
+        assert len(set(tx.scalars(select(Review.output_id)))) == 2
 
 
 def test_named_reviewers_are_asked_instead_of_the_owners_and_who_is_away_is_passed_over(db: Database, clock: MovedClock) -> None:

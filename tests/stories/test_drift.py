@@ -93,7 +93,7 @@ def rated(t: Town, days_ago: float, made: int, judged: int, names: tuple[str, ..
     for number in range(made):
         at = (t.clock.now() - timedelta(days=days_ago) + timedelta(minutes=number)).isoformat()
         name = f"p{days_ago}-{number}"
-        found.append({**t.event("output", name, kind="reply"), "at": at})
+        found.append({**t.event("output", name, kind="reply", text=f"Answer {number}."), "at": at})
         if number < judged:
             found.append({**t.event("rating", f"r{name}", output=name, person=f"{names[number % len(names)]}@example.com", good=number % 12 != 5), "at": at})
     return found
