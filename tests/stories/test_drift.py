@@ -117,6 +117,10 @@ async def test_too_few_ratings_are_answered_by_an_owner_who_asks_for_more_for_fo
             assert "a press (`/aiops baseline support-triage`)" in json.dumps(t.ws.ephemerals("dana")[-1]), words
             assert "drift.sample" not in json.dumps(t.ws.ephemerals("dana")[-1]), words
             assert "drift.sample" in json.dumps(t.ws.ephemerals("omar")[-1]), words
+        for who, told in (("omar", "Baseline and drift of Support triage"), ("dana", "Name the agent, as in")):
+            await t.ws.command(who, "support-ai", "/aiops", "baseline")
+            await t.settle()
+            assert told in json.dumps(t.ws.ephemerals(who)[-1])
         asked = pressable(t.ws.ephemerals("omar")[-1])
         number = int(asked["drift.sample"].split(":")[1])
         assert 5 < number <= 25

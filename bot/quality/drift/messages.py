@@ -267,6 +267,14 @@ def _buttons(watched: Watched, each: Source) -> list[dict[str, Any]]:
     return found
 
 
+def which_one(names: Sequence[tuple[str, str]]) -> Message:
+    """`/aiops baseline` alone, by somebody with several agents, or none."""
+    if not names:
+        return Message("Name the agent, as in `/aiops baseline support-triage`. `/aiops status` lists all of them.")
+    told = ", ".join(f"`/aiops baseline {slug}` ({escape(clip(name, 120))})" for name, slug in names[:10])
+    return Message(f"Which one of yours? {told}{f' and {len(names) - 10} more' if len(names) > 10 else ''}.")
+
+
 def rebased(name: str, source: str, first: str, judged: int) -> Message:
     """The answer to a decision."""
     left = BASELINE_N - judged

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.agents.reading import agent_by_slug, find_agents, is_retired
+from bot.agents.reading import agent_by_slug, agents_of, find_agents, is_retired
 from bot.agents.sampling import rooms_of, sample_as_before, sample_more, sampling_of
 from bot.agents.telling import which
 from bot.people.flows import Refused, require, roles_of
@@ -17,14 +18,19 @@ from bot.tables import Agent
 
 
 def baseline(tx: Session, press: Press) -> Answer:
-    """How an agent's quality is watched against its baseline, with what may be decided."""
+    """How an agent's quality is watched against its baseline, with what may be decided; without a name the reader's own one."""
     require(roles_of(tx, press.actor, None), Act.SEE)
     words = " ".join(press.words)
-    found = find_agents(tx, words) if words else []
+    found = find_agents(tx, words) if words else _mine(tx, press.actor.person_id)
     if len(found) != 1:
-        return Tell(which(words or "baseline", [(each.name, each.slug) for each in found]))
+        names = [(each.name, each.slug) for each in found]
+        return Tell(which(words, names) if words else messages.which_one(names))
     may_decide = may(roles_of(tx, press.actor, found[0].id, channel_id=found[0].channel_id), Act.REBASELINE)
     return Tell(messages.shown(watched_of(tx, press.now, found)[found[0].id], press.now, may_decide=may_decide), share=not may_decide)
+
+
+def _mine(tx: Session, person_id: int) -> list[Agent]:
+    return list(tx.scalars(select(Agent).where(Agent.id.in_(agents_of(tx, person_id)), Agent.archived_at.is_(None)).order_by(Agent.name)))
 
 
 def known(tx: Session, press: Press) -> Answer:
