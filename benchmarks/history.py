@@ -65,7 +65,7 @@ def fill(db: Database, agents: int, observations: int, channels: int = CHANNELS)
 def _history(db: Database, agents: int, observations: int, channels: int) -> None:
     with db.transaction() as tx:
         postgres = tx.get_bind().dialect.name == "postgresql"
-        numbers = f"generate_series(1, {observations}) AS s(i)" if postgres else f"(WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {observations}) SELECT i FROM s)"
+        numbers = f"generate_series(1, {observations}::bigint) AS s(i)" if postgres else f"(WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < {observations}) SELECT i FROM s)"
         at, yes, no = f"{NOW - timedelta(hours=2):%Y-%m-%d %H:%M:%S}.000000", *(("true", "false") if postgres else ("1", "0"))
         # The higher the id, the newer, as in life.
         back = f"(({observations} - i) * 364 / {observations})"

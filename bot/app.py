@@ -138,6 +138,7 @@ log = structlog.get_logger(__name__)
 SLACK_TIMEOUT = 10  # seconds for one call
 DIRECTORY_EVERY = timedelta(hours=6)
 KEEP_SEEN = timedelta(days=2)  # Slack repeats an event for a few minutes, a signature is good for five
+RUSH = 16  # calls to the outside under way at once
 TEAM = "slack.team"  # the mark that remembers which workspace this is
 
 
@@ -282,7 +283,7 @@ class House:
         if self.settings.slack_bot_token is not None:
             add("home", self.homes.step, every=2)
             add("marks", MarkReader(self.client, self.lanes).step, every=2)
-        add("fold", Folding(self.lanes).step, every=1, rest=0.25)
+        add("fold", Folding(self.lanes, lambda: len(self.delivery.under_way) > RUSH).step, every=1, rest=0.25)
         add("drift", self._flow(When(drift.settles, drift.settle_step), When(drift.unmarked, drift.mark_step), When(drifting.unwatched, drifting.watch_step)), every=2, rest=0.05)
         add("late runs", self._flow(When(runs_awaited, late_runs_step)), every=60)
         add("reviews", self._flow(review_step), every=20)
