@@ -103,7 +103,7 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
         return _refuse(index, raw, "agent", "unknown_agent", f"there is no agent {event.agent[:128]!r} in the registry: add it to aiops.yml or with `/aiops agent add`")
     if agent.archived:
         return _refuse(index, raw, "agent", "archived_agent", f"agent {event.agent!r} was taken out of the registry: add it again to report for it")
-    if isinstance(event, EvaluationEvent) and (odd := _out_of_range(event, agent)) is not None:
+    if isinstance(event, EvaluationEvent) and (odd := out_of_range(event.name, event.score, agent)) is not None:
         return _refuse(index, raw, "score", "out_of_range", odd)
     if agent.retired:
         return _refuse(index, raw, "agent", "retired_agent", f"agent {event.agent!r} {agent.retired}: nothing is taken for it any more")
@@ -113,11 +113,12 @@ def judge(index: int, raw: Any, terms: Terms) -> Item | Refusal:
     return Item(index, event, agent, blake2b(content, digest_size=16).hexdigest())
 
 
-def _out_of_range(event: EvaluationEvent, agent: AgentRef) -> str | None:
-    rule = agent.evaluations.get(event.name)
-    if rule is None or rule.range is None or event.score is None or rule.range[0] <= event.score <= rule.range[1]:
+def out_of_range(name: str, score: float | None, agent: AgentRef) -> str | None:
+    """Why this score cannot be one of that evaluation; None where it can."""
+    rule = agent.evaluations.get(name)
+    if rule is None or rule.range is None or score is None or rule.range[0] <= score <= rule.range[1]:
         return None
-    return f"`score` is {event.score:g}, outside the range {rule.range[0]:g} to {rule.range[1]:g} that the registry names for {event.name[:64]!r}: is it on another scale?"
+    return f"`score` is {score:g}, outside the range {rule.range[0]:g} to {rule.range[1]:g} that the registry names for {name[:64]!r}: is it on another scale?"
 
 
 def _out_of_time(at: datetime, terms: Terms) -> tuple[str, str] | None:

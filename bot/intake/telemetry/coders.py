@@ -53,7 +53,7 @@ def of_point(agent_id: int, point: HeardPoint, at: int, metric: str) -> list[Poi
         return []
     same: list[Any] = [point.source.instance, point.source.service, point.scope, point.name, sorted((key, text_of(each)) for key, each in point.attributes.items())]
     if not point.cumulative:
-        same += [point.began, at]  # a delta is itself, whenever it comes again
+        same += [point.began, point.at]  # a delta is itself, whenever it comes again
     return [PointPart(agent_id, metric, _digest(same), point.began, at, value, point.cumulative, False)]
 
 
@@ -73,7 +73,7 @@ def of_record(agent_id: int, record: HeardRecord, at: int) -> list[PointPart]:
             counting.TOKENS_CACHED: count(first(found, ("cache_read_tokens", "cached_token_count", "cached_content_token_count"))),
         }
         added = {metric: value for metric, value in told.items() if value}
-    same: list[Any] = [record.source.instance, record.source.service, record.name, at, record.span_id, sorted((key, text_of(each)) for key, each in found.items())]
+    same: list[Any] = [record.source.instance, record.source.service, record.name, record.at, record.span_id, sorted((key, text_of(each)) for key, each in found.items())]
     return [PointPart(agent_id, metric, _digest([metric, *same]), at, at, min(value, LARGEST), False, True) for metric, value in added.items()]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 Attributes = dict[str, Any]
 
-ATTRIBUTES = 1024  # of one span, resource or record: what comes after is not read
+ATTRIBUTES = 16_384  # of one span, resource or record: what comes after is not read; a long conversation, written message by message, has thousands
 VALUE = 400_000  # characters of one text that are read
 NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
 

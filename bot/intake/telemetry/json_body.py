@@ -30,6 +30,7 @@ from bot.intake.telemetry.names import ANNOTATIONS, EVENTS_READ, READ
 
 WAYS = {"resourceSpans": "/v1/traces", "resourceLogs": "/v1/logs", "resourceMetrics": "/v1/metrics"}
 REMOTE = 0x300
+INT64 = 2**63
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -239,14 +240,14 @@ def _value(value: Any, depth: int = 0) -> Any:
 
 
 def _integer(told: Any) -> int | None:
-    if isinstance(told, bool):
+    """A number of 64 bits, as protobuf has it: no larger one can be written as JSON again, or as a float."""
+    if isinstance(told, bool) or not isinstance(told, (int, str, float)):
         return None
-    if isinstance(told, int):
-        return told
     try:
-        return int(told) if isinstance(told, (str, float)) else None
+        found = int(told)
     except (ValueError, OverflowError):
         return None
+    return found if -INT64 <= found < INT64 else None
 
 
 def _double(told: Any) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ class Owner:
     slug: str
     keep_text: bool
     outputs: bool
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of scores, by the evaluation's name
 
 
 @dataclass
@@ -78,7 +80,9 @@ def owners_of_traffic(tx: Session) -> Owners:
     for id_, slug, name, spec in tx.execute(select(Agent.id, Agent.slug, Agent.name, Agent.spec).where(Agent.archived_at.is_(None)).order_by(Agent.id)):
         told: dict[str, Any] = (spec or {}).get("telemetry") or {}
         keep = ((spec or {}).get("data") or {}).get("store_text") is not False
-        owner = Owner(id_, slug, keep, told.get("outputs") is not False)
+        rules: dict[str, Any] = (spec or {}).get("evaluations") or {}
+        ranges = {name: (float(rule["range"][0]), float(rule["range"][1])) for name, rule in rules.items() if rule.get("range")}
+        owner = Owner(id_, slug, keep, told.get("outputs") is not False, ranges)
         found.by_id[id_] = found.by_slug[slug] = owner
         names[slug_of(name)] = None if slug_of(name) in names else owner  # a name of two agents names neither
         service, agent = told.get("service"), told.get("agent")

@@ -60,6 +60,8 @@ class Reader:
             return
         if span.attributes.get(names.PENDING) == "pending_span":
             return
+        if not self._oldest <= span.start <= at:
+            span.start = at  # a start that cannot be, or none: it would be a run of a year's length, or one of the year 2286
         kind = kind_of(span)
         named = agent_name(span, kind)
         owner, by_name = self._view.find(span.source.service, named)
@@ -82,7 +84,7 @@ class Reader:
         judged = (span.trace_id, span.span_id)
         for name, at, attributes in span.events:
             if name == names.EVALUATION:
-                self._score(owner, attributes, judged, at or span.end, "")
+                self._score(owner, attributes, judged, at or span.end or span.start, "")
         links = [link for link in span.links if all(link)]
         if len(links) == 1:
             judged = links[0]
@@ -99,7 +101,7 @@ class Reader:
             return
         owner, _ = self._view.find(record.source.service, text_of(first(record.attributes, names.AGENT)))
         if record.name == names.EVALUATION or names.EVALUATION_NAME in record.attributes:
-            self._score(owner, record.attributes, (record.trace_id, record.span_id), record.at or self._now, "", strict=True)
+            self._score(owner, record.attributes, (record.trace_id, record.span_id), record.at, "", strict=True)
         elif coders.is_coder(record.source.service, record.name):
             if owner is None:
                 read.nobody.add((record.source.service, ""))
@@ -125,7 +127,11 @@ class Reader:
         if owner is None:
             read.nobody.add((point.source.service, text_of(first(point.attributes, names.AGENT))))
             return
-        read.parts += coders.of_point(owner.id, point, point.at or self._now, wanted)
+        point.began = min(point.began, point.at or self._now)
+        found = coders.of_point(owner.id, point, point.at or self._now, wanted)
+        if not found:
+            read.refuse("a value is too large to be counted")
+        read.parts += found
 
     def _in_time(self, at: int, what: str) -> bool:
         if self._oldest <= at <= self._newest:
@@ -138,6 +144,7 @@ class Reader:
         value, bad = _score_value(found.get(names.EVALUATION_SCORE))
         label = text_of(found.get(names.EVALUATION_LABEL)) or None
         response = text_of(first(found, names.RESPONSE)) or None
+        rule = owner.ranges.get(name) if owner is not None else None
         why = ""
         if not name:
             why = f"an evaluation needs {names.EVALUATION_NAME}"
@@ -145,6 +152,8 @@ class Reader:
             why = f"{names.EVALUATION_SCORE} must be a finite number"
         elif value is None and label is None:
             why = f"an evaluation needs {names.EVALUATION_SCORE} or {names.EVALUATION_LABEL}"
+        elif value is not None and rule is not None and not rule[0] <= value <= rule[1]:
+            why = f"{names.EVALUATION_SCORE} is outside the range {rule[0]:g} to {rule[1]:g} that the registry names for {name[:64]!r}"
         elif not judged[0] and response is None:
             why = "an evaluation needs the ids of the span it judges, or gen_ai.response.id"
         if why:
@@ -154,9 +163,9 @@ class Reader:
         explanation = found.get(names.EVALUATION_WHY)
         by = text_of(first(found, names.EVALUATION_BY))
         words = text_of(explanation, NOTE) if owner is None or owner.keep_text else ""
-        told: dict[str, Any] = {"name": name, "at": min(at, self._newest) // 1000, "score": value, "label": label, "by": by, "why": words, "bound": self._bound}
+        told: dict[str, Any] = {"name": name, "at": (at if self._oldest <= at <= self._newest else self._now) // 1000, "score": value, "label": label, "by": by, "why": words, "bound": self._bound}
         body = {key: each for key, each in told.items() if each is not None and each != ""}
-        same = orjson.dumps([*judged, response, name, value, label, by, of or at])
+        same = orjson.dumps([*judged, response, name, value, label, by, of or at])  # without a time of its own it has none: a repeat must be known
         digest = blake2b(same, digest_size=16).hexdigest()
         self.read.parts.append(ScorePart(digest, owner.id if owner else None, judged[0] or None, judged[1] or None, response, orjson.dumps(body).decode()))
 

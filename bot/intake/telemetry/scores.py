@@ -7,17 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from bot.intake.agents import AgentRef, read_agents
 from bot.intake.events import EvaluationEvent
-from bot.intake.judging import Item
+from bot.intake.judging import Item, out_of_range
 from bot.intake.store import store
 from bot.intake.telemetry.storing import make_due
 from bot.intake.telemetry.tree import runs_of
 from bot.intake.work import Learned
 from bot.tables import Agent, Output, Run, Span, SpanScore
+
+log = structlog.get_logger(__name__)
 
 WAITS = timedelta(minutes=10)  # for what it judges; then it is kept under the id it names
 AGAIN = timedelta(minutes=1)
@@ -71,6 +74,9 @@ def _told_as(tx: Session, agent_id: int, trace_id: str, run: str) -> tuple[str, 
 def _item(row: SpanScore, ref: AgentRef, output: str, run: str | None) -> list[Item]:
     body = orjson.loads(row.body)
     if ref.archived or ref.retired:
+        return []
+    if (odd := out_of_range(body["name"], body.get("score"), ref)) is not None:  # who sent it was told where the sender was known to be the agent's
+        log.warning("a score is left out", agent=ref.slug, why=odd)
         return []
     at = datetime.fromtimestamp(body["at"] / 1e6, row.received_at.tzinfo)
     event = EvaluationEvent.model_construct(
