@@ -110,14 +110,14 @@ def register(tx: Session, press: Press) -> Answer:
     row = _row(tx, press.value)
     here = find_channel(tx, press.channel) if press.channel else None
     channel = here.slack_id if here is not None and not here.is_archived else ""
-    return Ask(forms.add_view(me=press.actor.slack_id or "", channel=channel, name=words.name_of(row.service, row.agent_name), unowned=row.id))
+    return Ask(forms.add_view(me=press.actor.slack_id or "", channel=channel, name=words.name_of(row.service, row.agent_name) if words.names_itself(row.service, row.agent_name) else "", unowned=row.id))
 
 
 def telemetry_of(tx: Session, value: str) -> dict[str, str] | None:
     """What `telemetry:` of the registry says for the traffic that a form was opened from; None where it was opened otherwise."""
     number = value.removeprefix("unowned:")
     row = tx.get(UnownedAgent, int(number)) if value.startswith("unowned:") and number.isdigit() else None
-    if row is None:
+    if row is None or not words.names_itself(row.service, row.agent_name):
         return None
     return {key: told for key, told in (("service", row.service), ("agent", row.agent_name)) if told} or None
 
@@ -126,7 +126,7 @@ def registered(tx: Session, now: datetime, value: str, agent: Agent) -> None:
     """The agent was added from that form: the leads' message says so."""
     number = value.removeprefix("unowned:")
     row = tx.get(UnownedAgent, int(number)) if value.startswith("unowned:") and number.isdigit() else None
-    if row is not None:
+    if row is not None and words.names_itself(row.service, row.agent_name):  # else it stays nobody's until its program says who it is
         row.agent_id = agent.id
         tx.flush()
         _show(tx, now, row, leads_channel_or_people(tx))

@@ -30,6 +30,11 @@ def name_of(service: str, agent: str) -> str:
     return (agent or service or "An agent without a name")[:120]
 
 
+def names_itself(service: str, agent: str) -> bool:
+    """Whether traffic can be known by what it says; OpenTelemetry writes unknown_service where nothing was set."""
+    return bool(agent) or (service != "" and service.partition(":")[0] != "unknown_service")
+
+
 def unowned(row: Unowned, zone: str) -> Message:
     """Somebody runs an AI system that no owner stands behind."""
     name = f"*{escape(name_of(row.service, row.agent))}*"
@@ -45,6 +50,12 @@ def unowned(row: Unowned, zone: str) -> Message:
     said = f"Unowned agent: {name} works here, and nobody answers for it."
     how = f"I know it from its telemetry ({where}): {often} since {_day(row.first_at, zone)}, the last on {_day(row.last_at, zone)}. I count it and keep nothing of what it says."
     label = name_of(row.service, row.agent)
+    hint = "Registering asks two people to answer for it. In aiops.yml it is `telemetry:` of an agent."
+    if not names_itself(row.service, row.agent):
+        hint = (
+            "It does not say who it is, so registering alone gives it no owner: give its program the token of the agent it is (`aiops token make --agent`),"
+            " or set `OTEL_SERVICE_NAME` there. Several programs may stand behind this."
+        )
     return Message(
         f"{said} {how} Register it with its owners, or set it aside for a time.",
         [
@@ -53,7 +64,7 @@ def unowned(row: Unowned, zone: str) -> Message:
                 button("Register", "unowned.register", f"unowned:{row.id}", style="primary", label=f"Register {label}"),
                 button("Ignore until", "unowned.ignore", f"unowned:{row.id}", label=f"Set {label} aside until a day"),
             ),
-            context("Registering asks two people to answer for it. In aiops.yml it is `telemetry:` of an agent."),
+            context(hint),
         ],
     )
 

@@ -87,3 +87,27 @@ async def test_an_unowned_agent_is_shown_to_the_leads_and_registered_from_there(
         await send(t, token, Export(t.clock.now(), "invoice-<reader>").agent(1, trace=4, named="reader").call(2, 1, trace=4).body)
         assert await t.read(lambda tx: [(run.agent_id, run.status) for run in tx.scalars(select(Run))]) == [(agent.id, "ok")]
         assert any("I can hear" in each["text"] and "reader" in each["text"] for each in t.ws.messages("support-ai"))
+
+
+async def test_traffic_that_does_not_say_who_it_is_is_given_to_nobody_by_registering(database_url: str, clock: MovedClock) -> None:
+    """OpenTelemetry's own unknown_service is no name: else every program without one would be the first agent registered from it."""
+    async with town(database_url, clock) as t:
+        await t.apply()
+        token = await t.write(lambda tx: mint_token(tx, clock.now(), t.house.ids, name="wire", scopes=["telemetry"], agents=None)[0])
+        await send(t, token, Export(t.clock.now(), "unknown_service:node").call(1).body)
+        await t.move(seconds=31)
+        (shown,) = lately(t)
+        assert "OTEL_SERVICE_NAME" in str(shown["blocks"])
+        row = await t.read(lambda tx: tx.scalars(select(UnownedAgent)).one())
+        await t.ws.press("hala", await place(t), shown["ts"], "unowned.register", f"unowned:{row.id}")
+        await t.settle()
+        answer = await t.ws.submit("hala", t.ws.views("hala")[-1], {"name": "Scribe", "business": "U0MAYA", "operations": "U0OMAR", "channel": "C0SUPPORT", "template": "none"})
+        assert answer.ok
+        await t.settle()
+        agent = await t.read(lambda tx: tx.scalars(select(Agent).where(Agent.slug == "scribe")).one())
+        assert not agent.spec.get("telemetry")
+        t.clock.move(timedelta(seconds=5))
+        t.house.telemetry.owners._asked_at = float("-inf")
+        await send(t, token, Export(t.clock.now(), "unknown_service:node").call(1, trace=2).body)
+        assert await t.read(lambda tx: list(tx.scalars(select(Run)))) == []
+        assert "registered now" not in lately(t)[-1]["text"]
