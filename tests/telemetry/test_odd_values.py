@@ -8,10 +8,11 @@ from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from sqlalchemy import select
 
-from bot.tables import Agent, Evaluation, Run, SpanScore
+from bot.tables import Agent, Evaluation, Run, SpanScore, UnownedAgent
 from tests.telemetry.conftest import Wire
 from tests.telemetry.made import Export, evaluation, metric, nanos, pairs
 
@@ -103,3 +104,14 @@ async def test_a_score_on_another_scale_is_refused_by_telemetry_too(wire: Wire) 
             assert ("0 to 1" in partial.error_message, partial.rejected_log_records) == ((True, 1) if (service, score) == ("support-bot", 92.0) else (False, 0))
     await wire.settle()
     assert {row.score for row in wire.rows(Evaluation)} == {0.9}
+
+
+async def test_a_span_that_comes_before_the_agent_above_it_is_not_called_nobodys_for_good(wire: Wire) -> None:
+    now = wire.clock.now()
+    answer = await wire.send(Export(now, "worker").call(2, 1).body)
+    words = ExportTraceServiceResponse.FromString(answer.content).partial_success.error_message
+    assert "'worker' belongs to no agent of the registry: unless a span above it does, it is only counted" in words
+    await wire.send(Export(now, "worker").agent(1, named="support").body)
+    await wire.settle()
+    assert [(row.trace_id, row.tokens_in) for row in wire.rows(Run)] == [("01" * 16, 100)]
+    assert not wire.rows(UnownedAgent)

@@ -30,7 +30,7 @@ def status(kind: str, http_status: int, detail: str, *, retry_after: int = 0) ->
 
 def taken(kind: str, signal: str, read: Read) -> Reply:
     """What became of an export, after the commit."""
-    refused, words = sum(read.refused.values()), words_of(read)
+    refused, words = sum(read.refused.values()), words_of(read, signal)
     if not words:
         return _reply(200, kind, b"{}" if kind == JSON else b"")
     if kind == JSON:
@@ -40,12 +40,14 @@ def taken(kind: str, signal: str, read: Read) -> Reply:
     return _reply(200, kind, _bytes(1, partial_success))
 
 
-def words_of(read: Read) -> str:
+def words_of(read: Read, signal: str) -> str:
     """Why some of it was left out, and what belongs to no agent."""
+    # A child may come before its parent, whose agent it is then: nothing may be said too early.
+    unless = "unless a span above it does, " if signal == "traces" else ""
     parts = [f"{count} x {why}" for why, count in read.refused.most_common(5)]
     for service, name in sorted(read.nobody)[:3]:
         who = " and ".join(part for part in (f"service.name {service[:64]!r}" if service else "", f"agent {name[:64]!r}" if name else "") if part) or "no name"
-        parts.append(f"traffic of {who} belongs to no agent of the registry: it is only counted; add `telemetry:` to an agent in aiops.yml, or register it in Slack")
+        parts.append(f"traffic of {who} belongs to no agent of the registry: {unless}it is only counted; add `telemetry:` to an agent in aiops.yml, or register it in Slack")
     return "; ".join(parts)[:2000]
 
 
