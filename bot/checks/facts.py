@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents.reading import spec_of
 from bot.calendars import day_before, local_day
-from bot.checks import counted, drifting, handing, reported
+from bot.checks import changing, counted, drifting, handing, reported
 from bot.checks.calendar import Calendar
 from bot.checks.kinds.alert import AlertFacts, AlertSpec, Firing
 from bot.checks.kinds.heartbeat import Beat, BeatFacts, HeartbeatSpec, ends_of
@@ -138,7 +138,7 @@ BATCHES: dict[str, Callable[[Session, datetime, Any, Calendar], Sequence[Any]]] 
     "latency": counted.latency_facts,
     "volume": counted.volume_facts,
     "input_shape": reported.input_facts,
-    "change": reported.change_facts,
+    "change": changing.change_facts,
     "freshness": reported.fresh_facts,
     "measure": reported.measure_facts,
     "stage": reported.stage_facts,

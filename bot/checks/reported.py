@@ -14,7 +14,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from bot.agents.reading import spec_of
 from bot.checks.calendar import Calendar
 from bot.checks.counted import counted_in
-from bot.checks.kinds.change import ChangeFacts, ChangeSpec, Seen
 from bot.checks.kinds.freshness import FreshFacts, FreshnessSpec
 from bot.checks.kinds.input_shape import InputFacts, InputShapeSpec
 from bot.checks.kinds.measure import MeasureFacts, MeasureSpec
@@ -26,9 +25,6 @@ from bot.tables import Agent, Change, Measure, Person, Run, Stage, StageOrder
 LATELY, EARLIER = 20, 30  # runs whose fields are compared
 BACK = timedelta(days=30)  # how old the runs may be that say what was usual
 STAGED = 30
-CHANGES = 100
-ANNOUNCED_BEFORE = timedelta(days=90)
-SEEN = "seen"  # the content of a change that no event announced: first seen in a run
 
 
 @dataclass(frozen=True)
@@ -73,25 +69,6 @@ def input_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, InputSh
 
 def _fields(runs: Sequence[Any]) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(given.get("fields") or ()) for run in runs if isinstance(given := (run.extra or {}).get("input"), dict))
-
-
-def change_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, ChangeSpec]], calendar: Calendar) -> list[ChangeFacts]:
-    """What was first seen, and whether a change event names the same version."""
-    ids = {agent.id for agent, _ in asked}
-    columns = (Change.occurred_at, Change.input, Change.version)
-    seen = newest(tx, columns, [Slice(agent.id, now - spec.window, None, Change.content == SEEN) for agent, spec in asked], CHANGES)
-    first: dict[int, dict[str, datetime]] = defaultdict(dict)
-    firsts = select(Change.agent_id, Change.input, func.min(Change.occurred_at)).where(Change.agent_id.in_(ids), Change.content == SEEN)
-    for agent_id, what, at in tx.execute(firsts.group_by(Change.agent_id, Change.input)):
-        first[agent_id][what] = at
-    told = [(i, agent.id, spec.window) for i, (agent, spec) in enumerate(asked) if seen[i]]
-    announced = newest(tx, columns, [Slice(agent_id, now - window - ANNOUNCED_BEFORE, None, Change.content != SEEN) for _, agent_id, window in told], CHANGES)
-    named = {i: {row.version for row in rows} for (i, _, _), rows in zip(told, announced, strict=True)}
-    found = []
-    for i, (agent, spec) in enumerate(asked):
-        new = tuple(Seen(row.input, row.version, row.occurred_at, row.version in named[i]) for row in seen[i] if row.occurred_at > first[agent.id][row.input])
-        found.append(ChangeFacts(new, any(spec.of in ("any", what) for what in first[agent.id])))
-    return found
 
 
 def fresh_facts(tx: Session, now: datetime, asked: Sequence[tuple[Agent, FreshnessSpec]], calendar: Calendar) -> list[FreshFacts]:

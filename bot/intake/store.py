@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
+from bot.checks.changing import watch_changes
 from bot.checks.pings import heartbeats_of, look_after
 from bot.feedback.flows import RatingIn, outputs_arrived, rate_many
 from bot.intake import rows
@@ -114,6 +115,8 @@ def note_names(work: Work, names: Sequence[NewName]) -> None:
         work.learned.seen.append((agent, (name, value)))
         if key in inserted:
             work.counts.add(agent.id, agent.zone, CHANGES, at)
+    if work.live and inserted:
+        watch_changes(work.tx, work.now, [(agent.id, name, at) for key, ((agent, name, _, at, _), _) in new.items() if key in inserted])
 
 
 def _outputs(work: Work, items: list[Item]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bot.checks.kinds import (
     KINDS,
@@ -223,7 +225,18 @@ def seen(minutes: int, name: str = "gpt-5", what: str = "model", announced: bool
     ],
 )
 def test_a_change_must_be_announced_within_its_grace(facts: ChangeFacts, of: str, state: State) -> None:
-    assert change.judge(facts, ChangeSpec(of=of), NOW).state is state  # type: ignore[arg-type]
+    assert change.judge(facts, ChangeSpec(of=of), NOW).state is state
+
+
+def test_what_must_be_announced_is_one_several_or_all_and_a_mistake_says_what_to_write() -> None:
+    facts = ChangeFacts((seen(20, "p2", "prompt"),), True)
+    assert change.judge(facts, ChangeSpec(of=["model", "prompt"]), NOW).state is State.FAILING
+    calm = change.judge(facts, ChangeSpec(of=["model", "index", "version"]), NOW)
+    assert (calm.state, calm.says) == (State.OK, "No new model, version or index in the last day.")
+    assert [ChangeSpec(of=of).model_dump(mode="json")["of"] for of in ("any", "index", ["index", "model", "index"])] == ["any", "index", ["model", "index"]]
+    for wrong, says in (([], "names nothing to watch"), ("modell", "'modell' cannot be watched: write model, version"), (["any", "model"], "write it alone"), ([{"a": 1}], "cannot be watched"), (3, "names nothing")):
+        with pytest.raises(ValidationError, match=re.escape(says)):
+            ChangeSpec(of=wrong)
 
 
 def test_several_unannounced_changes_are_counted() -> None:
