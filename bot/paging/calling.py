@@ -55,6 +55,8 @@ def ladders_step(tx: Session, now: datetime, links: Links | None = None) -> bool
                 _call_rungs(tx, now, [climb] if is_ready(climb, now) else [], links)
             if tried.failed:
                 step_aside(climb, now)
+                with alone(tx, "a page whose call raised could not be shown either", climb=climb.id):
+                    showing.announce_unseen(tx, now, climb.subject_id)
     return _settle_calls(tx, now, links) or bool(ready)
 
 
@@ -128,12 +130,12 @@ def _call_rung(tx: Session, now: datetime, climb: Climb, page: Page, round: int,
             notes.append(quiet_note(person, quiet, routes[1:]))
     if reach.channel:
         call_channel(tx, now, climb, page, reach.channel, round=round, rung=reach.last, role=reach.words, before=before)
+    showing.show_page(tx, now, page, view=with_calls(tx, page, climb, view), due_at=due_at)
     if not page.test and (reach.anybody or notes):
         told = messages.called_line(reach.names(), reach.words, round, notes, before, [_whom(tx, each) for each in earlier])
         showing.add_line(tx, now, page, _line_name(climb, round, reach.last), told, due_at=due_at)
         words = f"called {reach.names()}"
         audit.record(tx, now, "page.call", f"page:{page.id}", came_from="timer", words=words, evidence={"round": round, "notes": notes})
-    showing.show_page(tx, now, page, view=with_calls(tx, page, climb, view), due_at=due_at)
 
 
 def _whom(tx: Session, call: Call) -> str:

@@ -15,7 +15,7 @@ from bot.known import learn
 from bot.outbox import flows as outbox
 from bot.outbox.rules import Priority
 from bot.paging import messages
-from bot.paging.reading import calls_of, problem_view
+from bot.paging.reading import calls_of, own_problems, problem_view
 from bot.paging.scope import agents_on
 from bot.paging.viewing import page_view
 from bot.tables import Agent, Call, Page, Person, Problem
@@ -87,6 +87,14 @@ def announce(tx: Session, now: datetime, page: Page, agent: Agent, problem: Prob
         view = messages.PageView(page.id, agent.name, page.severity, page.opened_at, (problem_view(problem),))
         learn(tx, outbox.MESSAGE, {root_key(page.id): None})  # the page is new
         outbox.show(tx, now, key=root_key(page.id), to=agent.channel_id, message=messages.page_message(view, place="channel"), priority=Priority.PAGE, due_at=page.opened_at + SOON)
+
+
+def announce_unseen(tx: Session, now: datetime, page_id: int) -> None:
+    """The first words of a page that its first call should have shown, and could not."""
+    page = tx.get_one(Page, page_id)
+    problem = next(iter(own_problems(tx, page_id)), None)
+    if problem is not None and not page.test and outbox.find(tx, root_key(page_id)) is None:
+        announce(tx, now, page, tx.get_one(Agent, page.agent_id), problem)
 
 
 def show_page(tx: Session, now: datetime, page: Page, *, view: messages.PageView | None = None, due_at: datetime | None = None) -> None:
@@ -170,6 +178,8 @@ def tell_all(tx: Session, now: datetime, page: Page) -> None:
 def add_line(tx: Session, now: datetime, page: Page, name: str, message: Message, *, due_at: datetime | None = None) -> None:
     """One line of history under the channel's message; `name` keeps it from being written twice."""
     root = root_key(page.id)
+    if outbox.find(tx, root) is None and not page.test:
+        show_page(tx, now, page)  # one of a storm, whose first call has not shown it yet
     waiting: _Waiting | None = tx.info.get(_GATHERED)
     if waiting is not None and page.id in waiting.pages:
         waiting.lines.append((page.id, name, message))  # its root may not stand yet

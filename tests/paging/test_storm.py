@@ -65,11 +65,35 @@ def test_owners_whose_agents_fail_in_one_moment_are_each_called_once_and_read_wh
 
 def test_one_climb_of_a_batch_that_raises_steps_aside_alone(world: World) -> None:
     _fill(world)
-    _fail(world, DESKS[:10])
+    _fail(world, DESKS[:11])
     world.do(lambda tx: look_step(tx, world.clock.now()))
+    assert not world.rows("page:")  # the channel hears of a storm from each page's first call
     with world.db.transaction() as tx:
         bad = tx.scalars(select(Climb).order_by(Climb.id).offset(4).limit(1)).one()
         bad.steps = [{"call": "operations_owner"}]  # without its time: it cannot be read
         bad.next_at = world.clock.now()
     world.settle()
-    assert world.called() == [f"Owner {n}" for n in range(10) if n != 4]
+    assert sorted(world.called()) == sorted(f"Owner {n}" for n in range(11) if n != 4)
+    world.move(seconds=2)
+    assert len([row for row in world.rows("page:") if row.key.endswith(":channel") and row.shown_rev]) == 11
+    assert "Desk 4" in " ".join(world.text(row.key) for row in world.rows("page:") if row.key.endswith(":channel"))
+
+
+def test_what_joins_a_page_of_a_storm_before_its_first_call_is_told_in_its_history(world: World) -> None:
+    _fill(world)
+    with world.db.transaction() as tx:
+        more = world.add_agent(tx, "more", "More", {"runs": {"kind": "run_failed"}})
+        own = tx.scalars(select(AgentOwner).where(AgentOwner.agent_id == more.id, AgentOwner.role == "operations")).one()
+        own.person_id = tx.scalars(select(Person.id).where(Person.slack_id == "U0DESK0")).one()
+    world.settle()
+    _fail(world, DESKS[:11])
+    world.do(lambda tx: look_step(tx, world.clock.now()))
+    _fail(world, ["more"])
+    world.do(lambda tx: look_step(tx, world.clock.now()))
+    world.settle()
+    world.move(seconds=2)
+    assert sorted(world.called()) == sorted(f"Owner {n}" for n in range(11))
+    joined = next(problem.page_id for problem in world.problems() if problem.fingerprint.startswith("more:"))
+    lines = world.lines(f"page:{joined}:channel")
+    assert any(line.startswith("More fails too") for line in lines)
+    assert any(line.startswith("Called Owner 0") for line in lines)

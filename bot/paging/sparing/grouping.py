@@ -24,6 +24,7 @@ from bot.paging.standing import let_go, locked
 from bot.paging.words.phrases import LISTED, by_check
 from bot.tables import Agent, Check, Page, Person, Problem
 
+A_FEW = 10  # pages that open in one moment
 _WAITING = "pages to open at the end"
 _Waits = tuple[Agent, Problem, int]  # with its operations owner
 
@@ -34,7 +35,7 @@ def opened_together(tx: Session, now: datetime) -> Iterator[None]:
     tx.info[_WAITING] = []
     try:
         yield
-        _open_waiting(tx, now)
+        _open_waiting(tx, now, storm=len(tx.info[_WAITING]) > A_FEW)
     finally:
         tx.info.pop(_WAITING, None)
 
@@ -53,14 +54,14 @@ def opens_with_others(tx: Session, now: datetime, agent: Agent, check: Check, pr
     return True
 
 
-def _open_waiting(tx: Session, now: datetime) -> None:
+def _open_waiting(tx: Session, now: datetime, *, storm: bool = False) -> None:
     waiting: list[_Waits] = tx.info.get(_WAITING, [])
     opened = [(agent, problem, Page(agent_id=agent.id, owner_id=owner_id, severity=problem.severity, opened_at=now)) for agent, problem, owner_id in waiting]
     waiting.clear()
     tx.add_all(page for _, _, page in opened)
     tx.flush()
     for agent, problem, page in opened:
-        _begin(tx, now, page, agent, problem)
+        _begin(tx, now, page, agent, problem, storm=storm)
 
 
 def put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> Page:
@@ -84,13 +85,14 @@ def put_on_page(tx: Session, now: datetime, agent: Agent, problem: Problem) -> P
     return page
 
 
-def _begin(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem) -> None:
-    """A new page has its first problem: its calls begin, and the channel hears of it."""
+def _begin(tx: Session, now: datetime, page: Page, agent: Agent, problem: Problem, *, storm: bool = False) -> None:
+    """A new page has its first problem: its calls begin, and the channel hears of it (in a storm from its first call, in the next breath)."""
     problem.page_id = page.id
     climb = start_climb(tx, now, "page", page.id, ladder_of(tx, agent), is_new=True)
     audit.record(tx, now, "page.open", f"page:{page.id}", came_from="timer", words=problem.says, evidence=dict(problem.evidence))
     if climb.next_at is not None and climb.next_at <= now:
-        showing.announce(tx, now, page, agent, problem)
+        if not storm:
+            showing.announce(tx, now, page, agent, problem)
     else:
         showing.show_page(tx, now, page)
 
