@@ -162,10 +162,10 @@ class Workspace(Seeding):
         self.hub.tell([person], "ephemeral", channel=channel.id, message=message)
         return message
 
-    def _note(self, person: str, ts: str) -> Doc | None:
+    def _note(self, person: str, ts: str, channel: str = "") -> Doc | None:
         return next((
             n for n in self.notes
-            if n["person"] == person and n["message"]["ts"] == ts and n["gone"] != "deleted"
+            if n["person"] == person and n["message"]["ts"] == ts and n["channel"] == (channel or n["channel"]) and n["gone"] != "deleted"
         ), None)
 
     def ephemeral(self, person: str, ts: str) -> Doc | None:
@@ -214,7 +214,7 @@ class Workspace(Seeding):
         `stale` is an older copy of the message, for a press on what the person's screen still showed.
         """
         person, channel = self.person(who), self.channel(where)
-        note = None if stale else self._note(person.id, ts)
+        note = None if stale else self._note(person.id, ts, channel.id)
         message = stale or (note["message"] if note else self.message(channel.id, ts))
         block, element = payloads.find_element(message.get("blocks", []), action_id, block_id, value)
         action = payloads.action(self, block, element, value)

@@ -60,7 +60,7 @@ def _span(span: Any, source: Source, scope: str) -> HeardSpan:
         end=span.end_time_unix_nano,
         failed=status.code == ERROR,
         error=status.message,
-        remote=bool(parent) and span.flags & REMOTE == REMOTE,
+        remote=any(parent) and span.flags & REMOTE == REMOTE,
         attributes=_attributes(span.attributes),
         links=[(id_of(link.trace_id, 16) or "", id_of(link.span_id, 8) or "") for link in span.links[:2]] if span.links else [],
         events=[(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events[:100] if event.name in EVENTS_READ] if span.events else [],
