@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -98,7 +98,11 @@ points = st.fixed_dictionaries({"attributes": attributes}, optional={"asInt": st
 sums = st.fixed_dictionaries({"dataPoints": st.lists(points, max_size=2), "aggregationTemporality": st.sampled_from([1, 2])})
 
 
+NOBODY = {"traceId": f"{1:032x}", "spanId": f"{1:016x}", "name": "", "attributes": [], "parentSpanId": "0" * 16, "flags": 0x300}
+
+
 @settings(max_examples=60)
+@example({"attributes": []}, [NOBODY], [], {"dataPoints": [], "aggregationTemporality": 1}, "")
 @given(resources, st.lists(spans, max_size=3), st.lists(records, max_size=2), sums, texts)
 def test_any_export_is_read_as_protobufs_own_reader_reads_it(resource: dict[str, Any], some: list[Any], told: list[Any], summed: dict[str, Any], scope: str) -> None:
     check("spans", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": scope}, "spans": some}]}]})
